@@ -1,0 +1,8 @@
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(fmt)
+find_dependency(Boost 1.81 COMPONENTS json)
+find_dependency(ZLIB)
+find_dependency(LibXml2)
+find_dependency(OpenSSL)
+include("${CMAKE_CURRENT_LIST_DIR}/eddy-targets.cmake")
