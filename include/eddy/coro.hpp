@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <coroutine>
+#include <cstdint>
+#include <eddy/detail/await.hpp>
+#include <eddy/detail/result_slot.hpp>
+#include <eddy/detail/task_core.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace eddy {
+
+template <class T>
+class Coro;
+
+namespace detail {
+
+enum class Progress : std::uint8_t {
+  created,  // nobody has awaited it
+  nested,   // runs inside its parent's await, on the parent's stack
+  ended,    // ended while nested: the parent does not suspend at all
+  apart,    // its parent has suspended: the end resumes the parent from the loop
+  root,     // a task's outermost coroutine
+};
+
+/// What every eddy coroutine's frame knows: who awaits it and where it stands.
+struct PromiseBase {
+  // Who awaits it. Of a root: the file that made the task (const char*).
+  void* continuation = nullptr;
+  const char* function = nullptr;
+  const char* file = nullptr;
+  std::uint32_t line = 0;          // of the await it stands at
+  std::uint16_t created_line = 0;  // of a root: where the task was made
+  Progress progress = Progress::created;
+  bool parent_is_eddy = false;  // continuation's promise is a PromiseBase, too
+
+  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { pool_deallocate(frame, bytes); }
+
+  std::suspend_always initial_suspend(const char* name = __builtin_FUNCTION(), const char* source = __builtin_FILE(),
+                                      int at = __builtin_LINE()) noexcept {
+    function = name;
+    file = source;
+    line = static_cast<std::uint32_t>(at);
+    return {};
+  }
+
+  struct Final {
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+      PromiseBase& promise = self.promise();
+      if (promise.progress == Progress::apart) promise.resume_parent();
+      else promise.progress = promise.progress == Progress::nested ? Progress::ended : promise.progress;
+    }
+    void await_resume() const noexcept {}
+  };
+  Final final_suspend() noexcept { return {}; }
+
+  template <Awaitable A>
+  A&& await_transform(A&& awaitable, int at = __builtin_LINE()) noexcept {
+    line = static_cast<std::uint32_t>(at);
+    return static_cast<A&&>(awaitable);
+  }
+  template <class T>
+  std::suspend_never await_transform(Coro<T>&) noexcept {
+    static_assert(kNever<T>, "eddy: a Coro is awaited once, where it is made or as std::move(coro); to await it "
+                             "more than once, make a task of it with create_task()");
+    return {};
+  }
+  template <class A>
+    requires(!Awaitable<A>)
+  std::suspend_never await_transform(A&&) noexcept {
+    static_assert(kNever<A>, "eddy: this cannot be awaited. co_await takes a Coro, a Task, a Future, or a type with "
+                             "operator co_await; a blocking function goes through co_await eddy::to_thread(function)");
+    return {};
+  }
+
+ private:
+  // The step that runs goes on with the parent when this coroutine has left the stack: no build, not even
+  // one without tail calls, grows its stack with the number of completions.
+  void resume_parent() noexcept {
+    TaskCore& task = *this_thread.task;
+    task.resume_point = std::coroutine_handle<>::from_address(continuation);
+    task.flags |= kContinue;
+  }
+};
+
+/// Starts `child` inside the await of `parent`. False: it ended at once, the parent goes on.
+inline bool start_child(PromiseBase& child, std::coroutine_handle<> self, std::coroutine_handle<> parent,
+                        bool parent_is_eddy) noexcept {
+  child.continuation = parent.address();
+  child.parent_is_eddy = parent_is_eddy;
+  if (static_cast<const char*>(__builtin_frame_address(0)) < this_thread.stack_floor) [[unlikely]] {
+    // Order matters: the child must know that its parent is suspended before it runs, from the loop.
+    child.progress = Progress::apart;
+    TaskCore& task = *this_thread.task;
+    task.resume_point = self;
+    task.flags |= kContinue;
+    return true;
+  }
+  child.progress = Progress::nested;
+  self.resume();
+  if (child.progress == Progress::ended) return false;
+  child.progress = Progress::apart;
+  return true;
+}
+
+[[gnu::cold]] void report_never_awaited(const PromiseBase& promise) noexcept;
+
+template <class T>
+struct CoroPromise final : PromiseBase {
+  ResultSlot<T> result;
+
+  Coro<T> get_return_object() noexcept;
+  template <class U = T>
+    requires std::constructible_from<T, U>
+  void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
+    result.set_value(static_cast<U&&>(value));
+  }
+  void unhandled_exception() noexcept { result.set_current_exception(); }
+};
+
+template <>
+struct CoroPromise<void> final : PromiseBase {
+  ResultSlot<void> result;
+
+  Coro<void> get_return_object() noexcept;
+  void return_void() noexcept { result.set_value(); }
+  void unhandled_exception() noexcept { result.set_current_exception(); }
+};
+
+template <class T>
+class CoroAwaiter {
+ public:
+  using Handle = std::coroutine_handle<CoroPromise<T>>;
+  explicit CoroAwaiter(Handle child) noexcept : child_(child) {}
+
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> parent) noexcept {
+    return start_child(child_.promise(), child_, parent, std::derived_from<Promise, PromiseBase>);
+  }
+  T await_resume() { return child_.promise().result.take(); }
+
+ private:
+  Handle child_;
+};
+
+}  // namespace detail
+
+/// A coroutine that has not been started: Python's `async def`.
+///
+///     Coro<int> answer() {
+///       co_await sleep(1s);
+///       co_return 42;
+///     }
+///     int x = co_await answer();            // runs inside the awaiting task, without a trip through the loop
+///     Task<int> t = create_task(answer());  // runs beside it
+///
+/// Awaited once, as an rvalue. A Coro that is destroyed without having been started runs nothing and is
+/// reported to the loop's exception handler. Its parameters are copied into its frame; references among
+/// them must outlive it.
+template <class T = void>
+class [[nodiscard("co_await it or create_task() it")]] Coro {
+ public:
+  using promise_type = detail::CoroPromise<T>;
+  using value_type = T;
+
+  Coro() noexcept = default;
+  Coro(Coro&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+  Coro& operator=(Coro&& other) noexcept {
+    Coro(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Coro() {
+    if (!frame_) return;
+    if (frame_.promise().progress == detail::Progress::created) [[unlikely]] {
+      detail::report_never_awaited(frame_.promise());
+    }
+    frame_.destroy();
+  }
+
+  void swap(Coro& other) noexcept { std::swap(frame_, other.frame_); }
+  explicit operator bool() const noexcept { return static_cast<bool>(frame_); }
+
+  auto operator co_await() && noexcept { return detail::CoroAwaiter<T>(frame_); }
+
+  std::coroutine_handle<promise_type> frame() const noexcept { return frame_; }
+  /// Hands the frame over; for those that schedule coroutines.
+  std::coroutine_handle<promise_type> release() noexcept { return std::exchange(frame_, nullptr); }
+
+ private:
+  friend promise_type;
+  explicit Coro(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
+
+  std::coroutine_handle<promise_type> frame_;
+};
+
+namespace detail {
+
+template <class T>
+Coro<T> CoroPromise<T>::get_return_object() noexcept {
+  return Coro<T>(std::coroutine_handle<CoroPromise>::from_promise(*this));
+}
+inline Coro<void> CoroPromise<void>::get_return_object() noexcept {
+  return Coro<void>(std::coroutine_handle<CoroPromise>::from_promise(*this));
+}
+
+}  // namespace detail
+}  // namespace eddy

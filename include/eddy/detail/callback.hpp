@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// Scheduled callbacks and their handles (for events.hpp).
+#pragma once
+
+#include <cstdint>
+#include <eddy/clock.hpp>
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/future_await.hpp>
+#include <eddy/detail/task_core.hpp>
+#include <utility>
+
+namespace eddy {
+
+struct ExceptionContext;
+template <class T>
+class Task;
+
+namespace detail {
+
+/// A callback that is, was or will be scheduled. Counted atomically: handles may cross threads.
+struct CallbackCore : ReadyNode, WaitNode {
+  explicit CallbackCore(LoopCore& owner) noexcept : loop(&owner) {}
+
+  LoopCore* loop;
+  void (*invoke)(CallbackCore&) = nullptr;
+  void (*clear)(CallbackCore&) noexcept = nullptr;    // destroys the callable
+  void (*destroy)(CallbackCore&) noexcept = nullptr;  // frees the node, its callable being cleared
+  std::uint32_t references = 1;
+  bool cancelled = false;
+  bool spent = false;    // its callable is gone
+  bool repeats = false;  // a descriptor's or a signal's: runs any number of times
+  bool queued = false;   // in the ready queue
+  bool running = false;  // its callable must not be destroyed under it
+
+  void retain() noexcept { __atomic_add_fetch(&references, 1, __ATOMIC_RELAXED); }
+  void release() noexcept {
+    if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) destroy(*this);
+  }
+  void drop_callable() noexcept {
+    if (!std::exchange(spent, true)) clear(*this);
+  }
+  /// It will not run again; what it captured is destroyed at once.
+  void cancel() noexcept;
+
+  static void run_ready(ReadyNode& node, Dispatch how) noexcept;
+};
+
+template <class F>
+struct Callback final : CallbackCore, Pooled {
+  Callback(LoopCore& owner, F f) : CallbackCore(owner), callable_holder(std::move(f)) {
+    run = &run_ready;
+    invoke = [](CallbackCore& self) { static_cast<void>(static_cast<Callback&>(self).callable_holder.value()); };
+    clear = [](CallbackCore& self) noexcept { static_cast<Callback&>(self).callable_holder.destroy(); };
+    destroy = [](CallbackCore& self) noexcept {
+      self.drop_callable();
+      delete static_cast<Callback*>(&self);
+    };
+  }
+
+ private:
+  struct Holder {
+    explicit Holder(F f) : value(std::move(f)) {}
+    ~Holder() {}
+    void destroy() noexcept { value.~F(); }
+    union {
+      F value;
+    };
+  };
+  Holder callable_holder;
+};
+
+template <class F>
+CallbackCore* new_callback(LoopCore& loop, F callback) {
+  return new Callback<F>(loop, std::move(callback));
+}
+
+/// A handler of loop errors, type-erased.
+class ExceptionHandler {
+ public:
+  template <class F>
+  ExceptionHandler(F handler) : object_(new F(std::move(handler))), table_(&kTable<F>) {}
+  ExceptionHandler(std::nullptr_t) noexcept {}
+  ExceptionHandler(ExceptionHandler&& other) noexcept
+      : object_(std::exchange(other.object_, nullptr)), table_(other.table_) {}
+  ~ExceptionHandler() {
+    if (object_) table_->destroy(object_);
+  }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+  void operator()(const ExceptionContext& context) const { table_->call(object_, context); }
+
+ private:
+  struct Table {
+    void (*call)(void*, const ExceptionContext&);
+    void (*destroy)(void*) noexcept;
+  };
+  template <class F>
+  static constexpr Table kTable{[](void* f, const ExceptionContext& context) { (*static_cast<F*>(f))(context); },
+                                [](void* f) noexcept { delete static_cast<F*>(f); }};
+  void* object_ = nullptr;
+  const Table* table_ = nullptr;
+};
+
+/// A finished task's value: moved out when this is its only handle, which it is for run().
+template <class T>
+T take_value(const Task<T>& task) {
+  static_cast<void>(task.result());
+  return static_cast<T>(std::move(task.holder().get()));
+}
+
+}  // namespace detail
+
+/// A callback that was scheduled with `call_soon`: keep it to cancel, or drop it.
+class Handle {
+ public:
+  Handle() noexcept = default;
+  explicit Handle(detail::CallbackCore* core) noexcept : core_(core) {}  // takes over one reference
+  Handle(const Handle& other) noexcept : core_(other.core_) {
+    if (core_) core_->retain();
+  }
+  Handle(Handle&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  Handle& operator=(Handle other) noexcept {
+    std::swap(core_, other.core_);
+    return *this;
+  }
+  ~Handle() {
+    if (core_) core_->release();
+  }
+
+  explicit operator bool() const noexcept { return core_ != nullptr; }
+
+  /// The callback will not run, and what it captured is destroyed now. After it ran, or twice: nothing.
+  void cancel() const noexcept {
+    if (core_) core_->cancel();
+  }
+  bool cancelled() const noexcept { return core_ && core_->cancelled; }
+
+ protected:
+  detail::CallbackCore* core_ = nullptr;
+};
+
+/// A callback that was scheduled with `call_later` or `call_at`.
+class TimerHandle : public Handle {
+ public:
+  TimerHandle() noexcept = default;
+  TimerHandle(detail::CallbackCore* core, std::int64_t when) noexcept : Handle(core), when_(when) {}
+
+  /// When it is to run, on the loop's clock.
+  TimePoint when() const noexcept { return TimePoint(std::chrono::nanoseconds(when_)); }
+
+ private:
+  std::int64_t when_ = 0;
+};
+
+}  // namespace eddy

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// Awaiting and reading futures and tasks (for futures.hpp and tasks.hpp).
+#pragma once
+
+#include <coroutine>
+#include <eddy/detail/result_slot.hpp>
+#include <eddy/detail/task_core.hpp>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace eddy::detail {
+
+/// Room for a value; the core's state says whether it is there.
+template <class T>
+class ValueHolder {
+ public:
+  ValueHolder() noexcept {}
+  ValueHolder(const ValueHolder&) = delete;
+  ValueHolder& operator=(const ValueHolder&) = delete;
+  ~ValueHolder() {
+    if (full_) value_.~Stored<T>();
+  }
+
+  template <class U>
+  void set(U&& value) {
+    if constexpr (std::is_reference_v<T>) ::new (static_cast<void*>(&value_)) Stored<T>(__builtin_addressof(value));
+    else ::new (static_cast<void*>(&value_)) T(static_cast<U&&>(value));
+    full_ = true;
+  }
+  std::remove_reference_t<T>& get() noexcept {
+    if constexpr (std::is_reference_v<T>) return *value_;
+    else return value_;
+  }
+
+ private:
+  union {
+    Stored<T> value_;
+  };
+  bool full_ = false;
+};
+template <>
+class ValueHolder<void> {};
+
+template <class T>
+struct ConstResultOf {
+  using type = const std::remove_reference_t<T>&;
+};
+template <>
+struct ConstResultOf<void> {
+  using type = void;
+};
+/// What `co_await task` and `task.result()` give: a reference into the task.
+template <class T>
+using ConstResult = typename ConstResultOf<T>::type;
+
+template <class T>
+ConstResult<T> read_result(FutureCore& core, [[maybe_unused]] ValueHolder<T>& holder) {
+  if (core.state != FutureState::finished) [[unlikely]] core.rethrow();
+  if constexpr (!std::is_void_v<T>) return holder.get();
+}
+
+std::exception_ptr read_exception(FutureCore& core);
+
+/// How a task waits for a future or another task.
+extern const WaitOps kFutureWait;
+
+/// Throws RuntimeError: a task that awaits itself, a future of another loop.
+void check_awaitable(const FutureCore& core);
+
+/// Awaits `Box`, a FutureCore with a `holder`. `kMove`: the handle was a temporary, its value is moved out.
+template <class T, class Box, bool kMove>
+class FutureAwaiter {
+ public:
+  explicit FutureAwaiter(Box* box) noexcept : box_(box) {}
+
+  bool await_ready() const noexcept { return box_->done(); }
+  void await_suspend(std::coroutine_handle<> where) {
+    check_awaitable(*box_);
+    TaskCore& task = current_task_core();
+    task.wait(where, kFutureWait, static_cast<FutureCore*>(box_));
+    box_->add_waiter(task);
+  }
+  std::conditional_t<kMove, T, ConstResult<T>> await_resume() {
+    current_task_core().throw_if_cancelled();
+    if (box_->state != FutureState::finished) [[unlikely]] box_->rethrow();
+    if constexpr (std::is_void_v<T>) return;
+    else if constexpr (kMove) return static_cast<T>(std::move(box_->holder.get()));
+    else return box_->holder.get();
+  }
+
+ private:
+  Box* box_;
+};
+
+/// Reports the exception being handled to the loop's exception handler.
+void report_current_exception(LoopCore* loop, const char* message) noexcept;
+
+/// A user's done callback: belongs to the future until it is due, then to the ready queue.
+template <class Handle, class F>
+struct DoneCallback final : DoneNode, Pooled {
+  explicit DoneCallback(F f) : callback(std::move(f)) { drop = &drop_callback; }
+  F callback;
+
+  static void call(ReadyNode& node, Dispatch how) noexcept {
+    auto* self = static_cast<DoneCallback*>(&node);
+    if (how == Dispatch::run) try {
+        Handle handle = Handle::from_core(*self->target);
+        self->callback(handle);
+      } catch (...) {
+        report_current_exception(self->target->loop, "a done callback threw");
+      }
+    self->target->release();
+    delete self;
+  }
+  static void drop_callback(DoneNode& node) noexcept { delete static_cast<DoneCallback*>(&node); }
+};
+
+template <class Handle, class F>
+void add_done_callback(FutureCore& core, F callback) {
+  auto* node = new DoneCallback<Handle, F>(std::move(callback));
+  node->attach(core, &DoneCallback<Handle, F>::call);
+}
+
+}  // namespace eddy::detail

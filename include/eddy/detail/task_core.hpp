@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+// The untyped cores of futures and tasks, and how a task waits (for every header with an awaitable in it).
+//
+// A task waits for one thing at a time, so one wait node and one ready node, both inside the task, serve
+// every primitive: nothing allocates in order to wait. Whoever makes a task wait fills the node with a
+// table of what may be done about the wait (`WaitOps`); whoever ends it calls `wake()`, which puts the
+// task onto the ready queue and runs nothing.
+//
+//                    create_task                 step                    root coroutine ends
+//     (no task) ----------------> ready ------------------> running ---------------------> finished
+//                                   ^                          |                            cancelled
+//                                   |    wake()                | an awaiter suspends
+//                                   '--------- waiting <-------'
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <eddy/detail/cancelled.hpp>
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/list.hpp>
+#include <exception>
+#include <utility>
+
+namespace eddy::detail {
+
+struct FutureCore;
+struct LoopCore;
+struct PromiseBase;
+struct TaskCore;
+struct TaskExtra;
+struct WaitNode;
+class Text;
+
+/// What became of the request to cancel a wait.
+enum class CancelResult : std::uint8_t {
+  accepted,  // the wait will end, and its await will throw CancelledError
+  refused,   // the wait is over already: the task throws at its next step
+  deferred,  // something else owns the wait's memory: it ends later, then the task throws
+};
+
+/// What can be done about a kind of wait. One static table a kind.
+struct WaitOps {
+  CancelResult (*cancel)(TaskCore&) noexcept;
+  void (*detach)(TaskCore&) noexcept;              // the task is destroyed: leave every list
+  void (*describe)(const TaskCore&, Text&);        // "lock 0x…, held by task 'x'"
+  void (*expire)(WaitNode&) noexcept = nullptr;    // the timer that this node is has come
+};
+
+/// A place in somebody's list of waiters, or in the timers: a task's, a callback's.
+struct WaitNode : ListNode {
+  const WaitOps* ops = nullptr;  // null: a callback's node, a DoneNode
+  union {
+    void* object = nullptr;  // what is waited for
+    std::int64_t when;       // a timer's deadline on the loop's clock, ns
+  };
+  union {
+    void* slot = nullptr;
+    std::uint64_t order;  // a timer's place among those of the same deadline
+  };
+};
+
+enum class FutureState : std::uint8_t { pending, finished, failed, cancelled };
+
+enum FutureFlags : std::uint8_t {
+  kIsTask = 1,
+  kUnread = 2,         // failed, and nobody has looked at the exception
+  kWaiting = 4,        // the task is suspended and nobody has woken it
+  kMustCancel = 8,     // raise CancelledError at the next step; uncancel() may take it back
+  kWaitCancelled = 16, // the wait was cancelled: its await raises, come what may
+  kContinue = 32,      // the step goes on with resume_point when the stack is back at the loop
+  kStarted = 64,
+  kQuiet = 128,        // somebody else reports this one's exception
+};
+
+struct FutureOps {
+  void (*destroy)(FutureCore&) noexcept;
+  void (*collect)(TaskCore&) noexcept;  // takes the result out of the root coroutine
+};
+
+/// State that is waited for. Tasks and futures hold it by counted handles; it belongs to one loop.
+struct FutureCore {
+  LoopCore* loop;
+  Ring waiters;  // in order of arrival: they are woken in that order
+  union {
+    void* root;                  // of a pending task: its coroutine
+    std::exception_ptr error;    // of a failed one, or of a cancelled one with a message
+  };
+  const FutureOps* ops;
+  std::uint32_t references = 1;
+  FutureState state = FutureState::pending;
+  std::uint8_t flags = 0;
+  std::uint16_t cancel_requests = 0;
+
+  FutureCore(LoopCore* owner, const FutureOps* table) noexcept : loop(owner), root(nullptr), ops(table) {}
+  FutureCore(const FutureCore&) = delete;
+  FutureCore& operator=(const FutureCore&) = delete;
+  ~FutureCore();
+
+  bool done() const noexcept { return state != FutureState::pending; }
+  bool cancelled() const noexcept { return state == FutureState::cancelled; }
+  bool is_task() const noexcept { return (flags & kIsTask) != 0; }
+
+  /// Ends it and wakes who waits: onto the ready queue, in order.
+  void finish_with_value() noexcept { finish(FutureState::finished); }
+  void finish_with_error(std::exception_ptr reason) noexcept;
+  void finish_cancelled(std::exception_ptr message) noexcept;
+
+  /// Of a future or of a task. False if it is done.
+  bool cancel(std::exception_ptr message) noexcept;
+
+  /// Throws what a failed or cancelled one holds; marks it as seen.
+  [[noreturn]] void rethrow();
+  /// What rethrow() would throw, or null; does not mark.
+  std::exception_ptr failure() const noexcept;
+  void throw_unless_done() const;
+  void throw_if_done(const char* operation) const;
+
+  void add_waiter(WaitNode& node) noexcept { waiters.push_back(node); }
+
+  /// Futures are counted atomically, because callbacks for other threads keep them; tasks are not.
+  void retain() noexcept {
+    if (is_task()) ++references;
+    else __atomic_add_fetch(&references, 1, __ATOMIC_RELAXED);
+  }
+  void release() noexcept {
+    const auto left = is_task() ? --references : __atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL);
+    if (left == 0) destroy();
+  }
+  void destroy() noexcept;
+
+ protected:
+  void finish(FutureState how) noexcept;
+};
+
+/// A callback's place among the waiters of a future, and in the ready queue once it is due.
+struct DoneNode : WaitNode, ReadyNode {
+  FutureCore* target = nullptr;               // counted from the time the node is in the ready queue
+  void (*drop)(DoneNode&) noexcept = nullptr;  // the future died undone
+
+  /// Calls `run` through the ready queue when `future` is done; at the next turn if it is done already.
+  void attach(FutureCore& future, void (*call)(ReadyNode&, Dispatch) noexcept) noexcept;
+  /// Leaves the list of a pending future.
+  void detach() noexcept;
+};
+
+/// A task's place among its loop's tasks.
+struct TaskListNode : ListNode {};
+
+/// A coroutine scheduled on a loop.
+struct TaskCore : FutureCore, ReadyNode, WaitNode, TaskListNode {
+  std::coroutine_handle<> resume_point;  // the innermost suspended coroutine; null while running
+  TaskExtra* extra = nullptr;  // name, cancel message; where it was made once its coroutine is gone
+
+  TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handle<> root_frame) noexcept;
+  ~TaskCore();
+
+  static void step(ReadyNode& node, Dispatch how) noexcept;
+
+  bool waiting() const noexcept { return (flags & kWaiting) != 0; }
+  bool must_throw() const noexcept { return (flags & (kMustCancel | kWaitCancelled)) != 0; }
+
+  /// Suspends the running task until wake(). Call once what must not fail is behind.
+  void wait(std::coroutine_handle<> where, const WaitOps& how, void* what) noexcept {
+    resume_point = where;
+    WaitNode::ops = &how;
+    object = what;
+    flags |= kWaiting;
+  }
+
+  /// Onto the ready queue, if it waits.
+  inline void wake() noexcept;
+  /// wake() for a wait that was cancelled.
+  void wake_cancelled() noexcept {
+    flags |= kWaitCancelled;
+    wake();
+  }
+
+  /// First line of every await_resume of a wait that a cancellation can end.
+  void throw_if_cancelled() {
+    if (must_throw()) [[unlikely]] throw_cancelled();
+  }
+  [[noreturn]] void throw_cancelled();
+  /// Clears a pending cancellation and gives its exception.
+  std::exception_ptr take_cancellation() noexcept;
+
+  bool cancel_task(std::exception_ptr message) noexcept;
+  std::uint16_t uncancel() noexcept;
+
+  /// Leaves whatever it waits in, then destroys the suspended coroutines.
+  void abandon() noexcept;
+
+ private:
+  void run_step() noexcept;
+  void end_unstarted() noexcept;
+};
+
+/// What inline code needs of a loop.
+struct LoopCore {
+  ReadyQueue ready;
+  List all_tasks;
+  std::size_t task_count = 0;
+};
+
+/// What runs on this thread.
+struct ThreadState {
+  LoopCore* loop = nullptr;
+  TaskCore* task = nullptr;
+  const char* stack_floor = nullptr;  // below it, a coroutine's child starts from the loop
+};
+extern constinit thread_local ThreadState this_thread;
+
+[[noreturn]] void throw_no_task();
+[[noreturn]] void throw_no_loop();
+
+/// The running task. Throws RuntimeError outside of one.
+inline TaskCore& current_task_core() {
+  if (auto* task = this_thread.task) [[likely]] return *task;
+  throw_no_task();
+}
+inline LoopCore& running_loop_core() {
+  if (auto* loop = this_thread.loop) [[likely]] return *loop;
+  throw_no_loop();
+}
+
+inline void TaskCore::wake() noexcept {
+  if (!waiting()) return;
+  flags &= static_cast<std::uint8_t>(~kWaiting);
+  loop->ready.push(*this);
+}
+
+inline TaskCore& task_in_list(ListNode& node) noexcept {
+  return static_cast<TaskCore&>(static_cast<TaskListNode&>(node));
+}
+inline TaskCore& task_of(WaitNode& node) noexcept { return static_cast<TaskCore&>(node); }
+inline TaskCore& task_of(ListNode& node) noexcept { return static_cast<TaskCore&>(static_cast<WaitNode&>(node)); }
+
+}  // namespace eddy::detail

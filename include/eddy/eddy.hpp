@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// The whole runtime. Programs that count their compile time include what they use instead.
+#pragma once
+
+#include <eddy/as_completed.hpp>
+#include <eddy/clock.hpp>
+#include <eddy/concurrent.hpp>
+#include <eddy/coro.hpp>
+#include <eddy/gather.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/events.hpp>
+#include <eddy/exceptions.hpp>
+#include <eddy/futures.hpp>
+#include <eddy/inspect.hpp>
+#include <eddy/locks.hpp>
+#include <eddy/queues.hpp>
+#include <eddy/result.hpp>
+#include <eddy/runners.hpp>
+#include <eddy/taskgroups.hpp>
+#include <eddy/tasks.hpp>
+#include <eddy/threads.hpp>
+#include <eddy/timeouts.hpp>

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <eddy/clock.hpp>
+#include <eddy/detail/callback.hpp>
+#include <eddy/futures.hpp>
+#include <eddy/tasks.hpp>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace eddy {
+
+class Runner;
+namespace detail {
+class Loop;
+}
+
+/// What a loop waits for the kernel with.
+enum class Backend {
+  automatic,  // the environment variable EDDY_BACKEND if it is set, else epoll
+  epoll,
+  poll,
+  select,
+  simulated,  // a virtual clock and no descriptors, for tests: see eddy/testing.hpp
+};
+
+/// "epoll", "poll", "select", "simulated".
+std::string_view to_string(Backend backend) noexcept;
+
+/// Those that work on this machine, the preferred one first; without `simulated`.
+std::vector<Backend> available_backends();
+
+struct LoopOptions {
+  Backend backend = Backend::automatic;
+  int io_poll_interval = 64;  // callbacks and steps between two polls while there is work; 1: as asyncio does
+};
+
+/// What an exception handler is told: something went wrong and no code is there to catch it.
+struct ExceptionContext {
+  std::string message;           // what happened, on what, where it was made
+  std::exception_ptr exception;  // may be null
+  AnyTask task;                  // may be empty
+};
+
+/// An event loop: runs callbacks and tasks on one thread and waits for timers, descriptors and other
+/// threads. Most programs never make one: `eddy::run()` does.
+///
+/// It belongs to the thread that runs it. Only `call_soon_threadsafe()` may be called from others.
+class EventLoop {
+ public:
+  explicit EventLoop(LoopOptions options = {});
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+  ~EventLoop();
+
+  /// Runs until `stop()`. Throws RuntimeError if a loop runs on this thread already.
+  void run_forever();
+
+  /// Runs until the awaitable is done; gives its value or throws its exception.
+  template <detail::Awaitable A>
+  auto run_until_complete(A&& awaitable, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    auto coroutine = detail::as_coroutine(std::forward<A>(awaitable));
+    using T = typename decltype(coroutine)::value_type;
+    check_can_run();
+    auto task = Task<T>::start(core(), std::move(coroutine), {}, {file, line});
+    run_until_done(task);
+    if constexpr (std::is_void_v<T>) task.result();
+    else return T(detail::take_value(task));
+  }
+
+  /// Ends run_forever() when the callbacks that are ready have run.
+  void stop() noexcept;
+  bool is_running() const noexcept;
+
+  /// Destroys what is pending. Closing twice does nothing; closing a running loop throws RuntimeError.
+  void close();
+  bool is_closed() const noexcept;
+
+  /// Calls `callback()` at the next turn, in order.
+  template <class F>
+  Handle call_soon(F callback) {
+    auto* node = detail::new_callback(core(), std::move(callback));
+    return schedule_soon(*node);
+  }
+  /// The same from any thread; wakes the loop. Throws RuntimeError if the loop is closed.
+  template <class F>
+  Handle call_soon_threadsafe(F callback) {
+    auto* node = detail::new_callback(core(), std::move(callback));
+    return schedule_threadsafe(*node);
+  }
+  /// Calls `callback()` once after `delay`; with 0 or less, at the next turn. Never early; callbacks of the
+  /// same time in order of arrival.
+  template <class F>
+  TimerHandle call_later(Duration delay, F callback) {
+    auto* node = detail::new_callback(core(), std::move(callback));
+    return schedule_later(*node, delay);
+  }
+  /// The same at a time of the loop's clock: `loop.time() + 60ms`.
+  template <class Length, class F>
+  TimerHandle call_at(std::chrono::time_point<LoopClock, Length> when, F callback) {
+    auto* node = detail::new_callback(core(), std::move(callback));
+    return schedule_at(*node, Duration(when.time_since_epoch()).count());
+  }
+
+  /// Now, on the loop's monotonic clock.
+  TimePoint time() const noexcept;
+
+  template <class T = void>
+  Future<T> create_future() {
+    return Future<T>::make(core());
+  }
+
+  /// Schedules a coroutine on this loop, which need not be running yet.
+  template <detail::Awaitable A>
+  auto create_task(A&& awaitable, TaskOptions options = {}, const char* file = __builtin_FILE(),
+                   int line = __builtin_LINE()) {
+    auto coroutine = detail::as_coroutine(std::forward<A>(awaitable));
+    using T = typename decltype(coroutine)::value_type;
+    return Task<T>::start(core(), std::move(coroutine), options, {file, line});
+  }
+
+  /// Calls `callback()` whenever `fd` can be read (written) without waiting; replaces the one before.
+  template <class F>
+  void add_reader(int fd, F callback) {
+    set_descriptor_callback(fd, false, detail::new_callback(core(), std::move(callback)));
+  }
+  template <class F>
+  void add_writer(int fd, F callback) {
+    set_descriptor_callback(fd, true, detail::new_callback(core(), std::move(callback)));
+  }
+  /// False if there was none.
+  bool remove_reader(int fd) { return remove_descriptor_callback(fd, false); }
+  bool remove_writer(int fd) { return remove_descriptor_callback(fd, true); }
+
+  /// Calls `callback()` on the loop whenever the process gets `signal`. Throws ValueError for a signal that
+  /// cannot be caught.
+  template <class F>
+  void add_signal_handler(int signal, F callback) {
+    set_signal_callback(signal, detail::new_callback(core(), std::move(callback)));
+  }
+  /// Gives the signal its default action back. False if there was no handler.
+  bool remove_signal_handler(int signal);
+
+  /// `function(args...)` on `pool`, or on the loop's default pool. Include eddy/threads.hpp.
+  template <class Executor, class... Args>
+  auto run_in_executor(Executor&& executor, Args&&... args);
+
+  /// Whom to tell of errors that nobody can catch; an empty function restores the default, which prints.
+  template <class F>
+  void set_exception_handler(F handler) {
+    set_handler(std::move(handler));
+  }
+  void call_exception_handler(const ExceptionContext& context);
+  void default_exception_handler(const ExceptionContext& context) const;
+
+  /// Waits for the jobs of the default pool and ends its threads. run() does it.
+  void shutdown_default_executor();
+
+  std::string_view backend_name() const noexcept;
+
+  /// For eddy's own layers.
+  detail::LoopCore& core();
+  detail::Loop& impl() const noexcept { return *loop_; }
+
+ private:
+  friend class Runner;
+  Handle schedule_soon(detail::CallbackCore& node);
+  Handle schedule_threadsafe(detail::CallbackCore& node);
+  TimerHandle schedule_later(detail::CallbackCore& node, Duration delay);
+  TimerHandle schedule_at(detail::CallbackCore& node, std::int64_t when);
+  void set_descriptor_callback(int fd, bool writes, detail::CallbackCore* callback);
+  bool remove_descriptor_callback(int fd, bool writes);
+  void set_signal_callback(int signal, detail::CallbackCore* callback);
+  void set_handler(detail::ExceptionHandler handler);
+  void check_can_run();
+  void run_until_done(const AnyTask& task);
+
+  detail::Loop* loop_;
+};
+
+/// The loop that runs on this thread. Throws RuntimeError where none does.
+EventLoop& get_running_loop();
+
+/// Every task of the running loop that has not ended, in order of creation.
+std::vector<AnyTask> all_tasks();
+
+}  // namespace eddy

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <coroutine>
+#include <cstddef>
+#include <deque>
+#include <eddy/detail/list.hpp>
+#include <eddy/detail/task_core.hpp>
+#include <eddy/locks.hpp>
+#include <functional>
+#include <utility>
+#include <vector>
+
+namespace eddy {
+
+namespace detail {
+
+/// What queues of every type share: who waits, how much there is, what is unfinished.
+class QueueBase {
+ public:
+  explicit QueueBase(std::size_t maxsize) noexcept : maxsize_(maxsize) { finished_.set(); }
+  QueueBase(const QueueBase&) = delete;
+  QueueBase& operator=(const QueueBase&) = delete;
+
+  /// 0: unbounded.
+  std::size_t maxsize() const noexcept { return maxsize_; }
+  std::size_t qsize() const noexcept { return size_; }
+  bool empty() const noexcept { return size_ == 0; }
+  bool full() const noexcept { return maxsize_ > 0 && size_ >= maxsize_; }
+
+  /// What was taken with get() has been dealt with. Throws ValueError if called more often than items came.
+  void task_done();
+  /// Waits until each item that was put has had its task_done().
+  [[nodiscard("co_await it")]] auto join() noexcept { return finished_.wait(); }
+
+ protected:
+  ~QueueBase() = default;
+
+  enum class Side : bool { get, put };
+
+  /// Whether a waiter of this side may go on, if only to throw.
+  bool may_go_on(Side side) const noexcept { return shut_down_ || (side == Side::get ? !empty() : !full()); }
+  void enqueue(Side side, TaskCore& task, std::coroutine_handle<> where) noexcept;
+  void finish_wait(Side side, TaskCore& task);
+
+  void check_put_now() const;  // QueueShutDown, QueueFull
+  void check_get_now() const;  // QueueShutDown, QueueEmpty
+  void added() noexcept;
+  void removed() noexcept;
+  void shut_down() noexcept;
+  void discarded(std::size_t items) noexcept;
+
+ private:
+  List& waiters(Side side) noexcept { return side == Side::get ? getters_ : putters_; }
+  void wake_next(Side side) noexcept;
+  template <Side side>
+  static void retry(ReadyNode& node, Dispatch how) noexcept;
+  static CancelResult cancel_wait(TaskCore& task) noexcept;
+  static void describe_get(const TaskCore& task, Text& text);
+  static void describe_put(const TaskCore& task, Text& text);
+  static const WaitOps kGetOps, kPutOps;
+
+  std::size_t maxsize_;
+  std::size_t size_ = 0;
+  std::size_t unfinished_ = 0;
+  bool shut_down_ = false;
+  List getters_, putters_;
+  Event finished_;
+};
+
+/// The typed shell over QueueBase; `Items` decides the order.
+template <class T, class Items>
+class BasicQueue : public QueueBase {
+ public:
+  using value_type = T;
+  /// Holds up to `maxsize` items; 0: any number.
+  explicit BasicQueue(std::size_t maxsize = 0) : QueueBase(maxsize) {}
+
+  class [[nodiscard("co_await it")]] Get {
+   public:
+    explicit Get(BasicQueue& queue) noexcept : queue_(&queue) {}
+    bool await_ready() const noexcept { return queue_->may_go_on(Side::get); }
+    void await_suspend(std::coroutine_handle<> where) {
+      queue_->enqueue(Side::get, current_task_core(), where);
+      waited_ = true;
+    }
+    T await_resume() {
+      if (waited_) queue_->finish_wait(Side::get, current_task_core());
+      return queue_->get_nowait();
+    }
+
+   private:
+    BasicQueue* queue_;
+    bool waited_ = false;
+  };
+
+  class [[nodiscard("co_await it")]] Put {
+   public:
+    Put(BasicQueue& queue, T item) : queue_(&queue), item_(std::move(item)) {}
+    bool await_ready() const noexcept { return queue_->may_go_on(Side::put); }
+    void await_suspend(std::coroutine_handle<> where) {
+      queue_->enqueue(Side::put, current_task_core(), where);
+      waited_ = true;
+    }
+    void await_resume() {
+      if (waited_) queue_->finish_wait(Side::put, current_task_core());
+      queue_->put_nowait(std::move(item_));
+    }
+
+   private:
+    BasicQueue* queue_;
+    T item_;
+    bool waited_ = false;
+  };
+
+  /// Waits for an item and takes it. A cancelled get() loses none. Throws QueueShutDown.
+  Get get() noexcept { return Get(*this); }
+  /// Waits for room and adds the item. A cancelled put() adds none. Throws QueueShutDown.
+  Put put(T item) { return Put(*this, std::move(item)); }
+
+  /// Throws QueueEmpty if there is none, QueueShutDown if there will be none.
+  T get_nowait() {
+    check_get_now();
+    T item = items_.take();
+    removed();
+    return item;
+  }
+  /// Throws QueueFull if there is no room, QueueShutDown.
+  void put_nowait(T item) {
+    check_put_now();
+    items_.add(std::move(item));
+    added();
+  }
+
+  /// Refuses new items; get() gives what is left, then throws QueueShutDown. `immediate`: what is left is
+  /// thrown away and counts as done.
+  void shutdown(bool immediate = false) {
+    if (immediate) {
+      const auto left = qsize();
+      items_ = Items();
+      discarded(left);
+    }
+    shut_down();
+  }
+
+ private:
+  Items items_;
+};
+
+template <class T>
+class FifoItems {
+ public:
+  void add(T item) { items_.push_back(std::move(item)); }
+  T take() {
+    T item = std::move(items_.front());
+    items_.pop_front();
+    return item;
+  }
+
+ private:
+  std::deque<T> items_;
+};
+
+template <class T>
+class LifoItems {
+ public:
+  void add(T item) { items_.push_back(std::move(item)); }
+  T take() {
+    T item = std::move(items_.back());
+    items_.pop_back();
+    return item;
+  }
+
+ private:
+  std::vector<T> items_;
+};
+
+template <class T, class Less>
+class PriorityItems {
+ public:
+  void add(T item) {
+    items_.push_back(std::move(item));
+    std::push_heap(items_.begin(), items_.end(), after);
+  }
+  T take() {
+    std::pop_heap(items_.begin(), items_.end(), after);
+    T item = std::move(items_.back());
+    items_.pop_back();
+    return item;
+  }
+
+ private:
+  static bool after(const T& a, const T& b) { return Less()(b, a); }
+  std::vector<T> items_;
+};
+
+}  // namespace detail
+
+/// First in, first out, between tasks: `asyncio.Queue`. Waiting getters and putters are served in order.
+/// Belongs to one loop; from another thread: `loop.call_soon_threadsafe([&] { queue.put_nowait(x); })`.
+template <class T>
+class Queue : public detail::BasicQueue<T, detail::FifoItems<T>> {
+ public:
+  using Queue::BasicQueue::BasicQueue;
+};
+/// Last in, first out.
+template <class T>
+class LifoQueue : public detail::BasicQueue<T, detail::LifoItems<T>> {
+ public:
+  using LifoQueue::BasicQueue::BasicQueue;
+};
+/// The smallest item first.
+template <class T, class Less = std::less<T>>
+class PriorityQueue : public detail::BasicQueue<T, detail::PriorityItems<T, Less>> {
+ public:
+  using PriorityQueue::BasicQueue::BasicQueue;
+};
+
+}  // namespace eddy

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <eddy/events.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace eddy {
+
+struct RunOptions {
+  Backend backend = Backend::automatic;
+};
+
+/// A loop of one's own and what belongs to it: `asyncio.Runner`. Runs any number of coroutines, then
+/// cleans up.
+class Runner {
+ public:
+  explicit Runner(RunOptions options = {});
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+  ~Runner();
+
+  EventLoop& get_loop() noexcept { return loop_; }
+
+  /// Runs the awaitable to its end; gives its value or throws its exception.
+  ///
+  /// The first Ctrl-C cancels it, so that it unwinds, and KeyboardInterrupt is thrown here; a second one
+  /// ends the loop at once. A handler of the program's own for SIGINT is left alone. Throws RuntimeError if
+  /// a loop runs on this thread, DeadlockError if nothing can ever wake what waits.
+  template <detail::Awaitable A>
+  auto run(A&& awaitable, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    check_can_run();
+    auto coroutine = detail::as_coroutine(std::forward<A>(awaitable));
+    using T = typename decltype(coroutine)::value_type;
+    auto task = Task<T>::start(loop_.core(), std::move(coroutine), {}, {file, line});
+    run_main(task);
+    if constexpr (std::is_void_v<T>) task.result();
+    else return T(detail::take_value(task));
+  }
+
+  /// Cancels what still runs, waits for it, reports what it throws, ends the pool, closes the loop.
+  void close();
+
+ private:
+  void check_can_run() const;
+  void run_main(const AnyTask& main);
+  void cancel_all_tasks();
+
+  EventLoop loop_;
+  bool closed_ = false;
+};
+
+/// Runs a coroutine to its end on a new loop; gives its value or throws its exception: the main function
+/// of a program. What is still running then is cancelled and waited for.
+///
+///     int main() { eddy::run(serve(8080)); }
+template <detail::Awaitable A>
+auto run(A&& awaitable, RunOptions options = {}, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  Runner runner(options);
+  if constexpr (std::is_void_v<detail::AwaitResult<A&&>>) {
+    runner.run(std::forward<A>(awaitable), file, line);
+    runner.close();
+  } else {
+    auto result = runner.run(std::forward<A>(awaitable), file, line);
+    runner.close();
+    return result;
+  }
+}
+
+}  // namespace eddy

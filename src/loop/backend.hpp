@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// What a loop does its I/O with. Two families implement it: readiness (select, poll, epoll: the kernel says
+// when, we transfer) and completion (io_uring: the kernel transfers and says what came). They meet where
+// asyncio's selector and proactor loops meet, at the byte stream: a StreamDriver moves bytes between a
+// descriptor and a StreamSink, and nothing above it knows how.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "loop/poller.hpp"
+
+namespace eddy::detail {
+
+/// The side of a stream that owns the bytes. A driver calls it; it calls the driver back at will.
+class StreamSink {
+ public:
+  /// Where the next bytes go. The span stays valid until `received`, `ended` or `failed`.
+  virtual std::span<char> read_space() = 0;
+  virtual void received(std::size_t count) noexcept = 0;
+  virtual void ended() noexcept = 0;
+  virtual void read_failed(int error_number) noexcept = 0;
+
+  /// The bytes to send next, in up to `room` pieces; 0: nothing is queued.
+  virtual std::size_t write_queue(iovec* pieces, std::size_t room) noexcept = 0;
+  virtual void sent(std::size_t count) noexcept = 0;
+  virtual void write_failed(int error_number) noexcept = 0;
+  /// The peer closed its side or the connection broke; told once, also while nobody reads.
+  virtual void hung_up() noexcept = 0;
+
+ protected:
+  ~StreamSink() = default;
+};
+
+/// Moves the bytes of one descriptor, which it owns. Destroying it closes the descriptor; it never touches
+/// the sink's memory afterwards.
+class StreamDriver {
+ public:
+  virtual ~StreamDriver() = default;
+  virtual int fd() const noexcept = 0;
+
+  /// Asks for bytes: `received`, `ended` or `read_failed` is called once, now (if they are there) or later.
+  /// `inline_allowed` false: later.
+  virtual void read(bool inline_allowed) = 0;
+  /// Withdraws read(); bytes that came stay.
+  virtual void stop_reading() noexcept = 0;
+  /// Sends the sink's queue: what can go goes now, the rest when there is room.
+  virtual void flush() noexcept = 0;
+};
+
+/// Accepts connections on a listening descriptor, which it owns.
+class AcceptSink {
+ public:
+  virtual void accepted(int fd) noexcept = 0;  // takes it over
+  virtual void accept_failed(int error_number) noexcept = 0;
+
+ protected:
+  ~AcceptSink() = default;
+};
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  virtual void pause() noexcept = 0;
+  virtual void resume() noexcept = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const noexcept = 0;
+  virtual bool is_simulated() const noexcept { return false; }
+
+  /// ns on the loop's clock.
+  virtual std::int64_t now() const noexcept = 0;
+  /// Waits up to `timeout` ns (negative: without end) for something to happen and tells whom it concerns.
+  virtual void poll(std::int64_t timeout) = 0;
+  /// Ends a poll() that waits. From any thread.
+  virtual void wake() noexcept = 0;
+
+  /// Readiness of a descriptor that somebody else reads and writes. No user memory is involved.
+  virtual void watch(IoWatch& watch) = 0;
+  virtual void update(IoWatch& watch) = 0;
+  virtual void unwatch(IoWatch& watch) noexcept = 0;
+
+  virtual std::unique_ptr<StreamDriver> make_stream(int fd, StreamSink& sink) = 0;
+  virtual std::unique_ptr<Listener> make_listener(int fd, AcceptSink& sink) = 0;
+};
+
+std::unique_ptr<Backend> make_readiness_backend(std::unique_ptr<Poller> poller);
+/// A virtual clock that jumps to the next timer when nothing else can happen. It has no descriptors.
+std::unique_ptr<Backend> make_simulated_backend();
+
+}  // namespace eddy::detail

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/events.hpp>
+#include <eddy/exceptions.hpp>
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "loop/descriptors.hpp"
+#include "loop/loop.hpp"
+#include "loop/report.hpp"
+#include "loop/signals.hpp"
+
+namespace eddy {
+
+using detail::CallbackCore;
+using detail::Loop;
+
+namespace {
+
+constexpr std::pair<Backend, std::string_view> kBackends[] = {
+    {Backend::automatic, "automatic"}, {Backend::epoll, "epoll"},         {Backend::poll, "poll"},
+    {Backend::select, "select"},       {Backend::simulated, "simulated"},
+};
+
+Backend backend_from_environment() {
+  const char* wanted = std::getenv("EDDY_BACKEND");
+  if (!wanted || !*wanted) return Backend::epoll;
+  for (const auto& [backend, name] : kBackends) {
+    if (name == wanted && backend != Backend::automatic) return backend;
+  }
+  throw ValueError(fmt::format("EDDY_BACKEND is '{}': it must be epoll, poll, select or simulated", wanted));
+}
+
+}  // namespace
+
+std::string_view to_string(Backend backend) noexcept {
+  for (const auto& [kind, name] : kBackends) {
+    if (kind == backend) return name;
+  }
+  return "unknown";
+}
+
+std::vector<Backend> available_backends() { return {Backend::epoll, Backend::poll, Backend::select}; }
+
+namespace detail {
+
+std::unique_ptr<eddy::detail::Backend> make_backend(eddy::Backend kind) {
+  switch (kind == eddy::Backend::automatic ? backend_from_environment() : kind) {
+    case eddy::Backend::poll: return make_readiness_backend(make_poll_poller());
+    case eddy::Backend::select: return make_readiness_backend(make_select_poller());
+    case eddy::Backend::simulated: return make_simulated_backend();
+    default: return make_readiness_backend(make_epoll_poller());
+  }
+}
+
+void CallbackCore::cancel() noexcept {
+  cancelled = true;
+  // An armed timer holds a reference: it goes with the timer.
+  if (TimerQueue::is_armed(*this)) {
+    Loop::of(*loop).disarm(*this);
+    drop_callable();
+    return release();
+  }
+  if (!running) drop_callable();
+}
+
+void CallbackCore::run_ready(ReadyNode& node, Dispatch how) noexcept {
+  auto& self = static_cast<CallbackCore&>(node);
+  self.queued = false;
+  if (how == Dispatch::run && !self.cancelled && !self.spent) {
+    self.running = true;
+    try {
+      self.invoke(self);
+    } catch (const KeyboardInterrupt&) {
+      Loop::of(*self.loop).interrupt(std::current_exception());
+    } catch (const SystemExit&) {
+      Loop::of(*self.loop).interrupt(std::current_exception());
+    } catch (...) {
+      report_current_exception(self.loop, "a callback threw");
+    }
+  }
+  self.running = false;
+  if (!self.repeats || self.cancelled) self.drop_callable();
+  self.release();
+}
+
+namespace {
+
+// The time has come: into the ready queue, where it runs in its turn. The timer's reference goes along.
+void expire_callback(WaitNode& node) noexcept {
+  auto& callback = static_cast<CallbackCore&>(node);
+  callback.queued = true;
+  callback.loop->ready.push(callback);
+}
+constexpr WaitOps kCallbackTimer{nullptr, nullptr, nullptr, &expire_callback};
+
+}  // namespace
+}  // namespace detail
+
+EventLoop::EventLoop(LoopOptions options) : loop_(new Loop(options)) { loop_->facade = this; }
+
+EventLoop::~EventLoop() { delete loop_; }
+
+detail::LoopCore& EventLoop::core() {
+  loop_->check_open();
+  return *loop_;
+}
+
+void EventLoop::run_forever() { loop_->run(false); }
+void EventLoop::stop() noexcept { loop_->stop(); }
+bool EventLoop::is_running() const noexcept { return loop_->is_running(); }
+void EventLoop::close() { loop_->close(); }
+bool EventLoop::is_closed() const noexcept { return loop_->is_closed(); }
+TimePoint EventLoop::time() const noexcept { return TimePoint(std::chrono::nanoseconds(loop_->time())); }
+std::string_view EventLoop::backend_name() const noexcept { return loop_->backend->name(); }
+
+void EventLoop::check_can_run() {
+  loop_->check_open();
+  if (detail::this_thread.loop) {
+    throw RuntimeError("an event loop already runs on this thread; inside of it, co_await the coroutine instead");
+  }
+}
+
+namespace {
+
+// Stops the loop when the task that it runs for is done.
+struct StopWhenDone : detail::DoneNode {
+  static void call(detail::ReadyNode& node, detail::Dispatch how) noexcept {
+    auto& self = static_cast<StopWhenDone&>(node);
+    if (how == detail::Dispatch::run) Loop::of(*self.target->loop).stop();
+    self.target->release();
+    self.target = nullptr;
+  }
+};
+
+}  // namespace
+
+void EventLoop::run_until_done(const AnyTask& task) {
+  StopWhenDone watcher;
+  watcher.attach(task.core(), &StopWhenDone::call);
+  try {
+    loop_->run(true);
+  } catch (...) {
+    watcher.detach();
+    throw;
+  }
+  watcher.detach();
+  if (!task.done()) throw RuntimeError("the event loop was stopped before the coroutine had ended");
+}
+
+Handle EventLoop::schedule_soon(CallbackCore& node) {
+  node.retain();
+  node.queued = true;
+  loop_->ready.push(node);
+  return Handle(&node);
+}
+
+Handle EventLoop::schedule_threadsafe(CallbackCore& node) {
+  Handle handle(&node);
+  node.retain();
+  loop_->post(node);
+  return handle;
+}
+
+TimerHandle EventLoop::schedule_later(CallbackCore& node, Duration delay) {
+  const auto now = loop_->time();
+  return schedule_at(node, delay.count() > 0 ? now + delay.count() : now);
+}
+
+TimerHandle EventLoop::schedule_at(CallbackCore& node, std::int64_t when) {
+  node.retain();
+  node.WaitNode::ops = &detail::kCallbackTimer;
+  loop_->arm(node, when);
+  return TimerHandle(&node, when);
+}
+
+void EventLoop::set_descriptor_callback(int fd, bool writes, CallbackCore* callback) {
+  callback->repeats = true;
+  Handle guard(callback);
+  if (fd < 0) throw ValueError(fmt::format("descriptor {}: it must be open", fd));
+  auto& watch = loop_->descriptors[fd];
+  if (!watch) watch = std::make_unique<detail::DescriptorWatch>(*loop_, fd);
+  callback->retain();
+  try {
+    watch->set(writes, callback);
+  } catch (...) {
+    loop_->descriptors.erase(fd);
+    throw;
+  }
+}
+
+bool EventLoop::remove_descriptor_callback(int fd, bool writes) {
+  const auto found = loop_->descriptors.find(fd);
+  if (found == loop_->descriptors.end() || !found->second->has(writes)) return false;
+  found->second->set(writes, nullptr);
+  if (!found->second->has(!writes)) loop_->descriptors.erase(found);
+  return true;
+}
+
+void EventLoop::set_signal_callback(int signal, CallbackCore* callback) {
+  if (!loop_->signals) loop_->signals = std::make_unique<detail::SignalHandlers>(*loop_->backend);
+  loop_->signals->set(signal, callback, false);
+}
+
+bool EventLoop::remove_signal_handler(int signal) { return loop_->signals && loop_->signals->remove(signal); }
+
+void EventLoop::set_handler(detail::ExceptionHandler handler) {
+  loop_->exception_handler = handler ? std::make_unique<detail::ExceptionHandler>(std::move(handler)) : nullptr;
+}
+
+void EventLoop::call_exception_handler(const ExceptionContext& context) {
+  if (!loop_->exception_handler) return default_exception_handler(context);
+  try {
+    (*loop_->exception_handler)(context);
+  } catch (...) {
+    default_exception_handler({"the exception handler threw while it handled: " + context.message,
+                               std::current_exception(), {}});
+  }
+}
+
+void EventLoop::default_exception_handler(const ExceptionContext& context) const {
+  loop_->report_by_default(context);
+}
+
+EventLoop& get_running_loop() { return *Loop::of(detail::running_loop_core()).facade; }
+
+std::vector<AnyTask> all_tasks() {
+  std::vector<AnyTask> tasks;
+  auto& all = detail::running_loop_core().all_tasks;
+  for (auto* node = all.front(); node != all.end(); node = node->next) {
+    tasks.push_back(AnyTask::from_core(detail::task_in_list(*node)));
+  }
+  return tasks;
+}
+
+}  // namespace eddy

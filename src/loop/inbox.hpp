@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// Where other threads leave work for a loop: a stack that many push to and one empties.
+#pragma once
+
+#include <eddy/detail/list.hpp>
+
+#include <atomic>
+
+namespace eddy::detail {
+
+class Inbox {
+ public:
+  enum class Pushed { quietly, must_wake, closed };
+
+  /// From any thread. `must_wake`: the loop sleeps and this push is the one that has to wake it.
+  Pushed push(ReadyNode& node) noexcept {
+    ReadyNode* head = head_.load(std::memory_order_relaxed);
+    do {
+      if (head == closed_mark()) return Pushed::closed;
+      node.next_ready = head;
+    } while (!head_.compare_exchange_weak(head, &node, std::memory_order_seq_cst, std::memory_order_relaxed));
+    return sleeping_.load(std::memory_order_seq_cst) && sleeping_.exchange(false) ? Pushed::must_wake
+                                                                                 : Pushed::quietly;
+  }
+
+  /// Moves everything, in order of arrival, to `ready`.
+  void drain(ReadyQueue& ready) noexcept {
+    if (!head_.load(std::memory_order_relaxed)) return;
+    push_reversed(head_.exchange(nullptr, std::memory_order_acquire), ready);
+  }
+
+  /// The loop is about to wait. False: something came; do not wait.
+  ///
+  /// Order matters: 1. the flag, 2. the look at the stack. A producer does 1. the stack, 2. the flag, so one
+  /// of the two sees the other.
+  bool fall_asleep() noexcept {
+    sleeping_.store(true, std::memory_order_seq_cst);
+    if (!head_.load(std::memory_order_seq_cst)) return true;
+    sleeping_.store(false, std::memory_order_relaxed);
+    return false;
+  }
+  void awake() noexcept { sleeping_.store(false, std::memory_order_relaxed); }
+
+  /// Refuses what comes from now on; what had come goes to `ready`.
+  void close(ReadyQueue& ready) noexcept {
+    push_reversed(head_.exchange(closed_mark(), std::memory_order_acquire), ready);
+  }
+
+ private:
+  ReadyNode* closed_mark() noexcept { return &mark_; }
+
+  void push_reversed(ReadyNode* newest, ReadyQueue& ready) noexcept {
+    if (newest == closed_mark()) return;
+    ReadyNode* oldest = nullptr;
+    while (newest) {
+      ReadyNode* next = newest->next_ready;
+      newest->next_ready = oldest;
+      oldest = newest;
+      newest = next;
+    }
+    while (oldest) {
+      ReadyNode* next = oldest->next_ready;
+      ready.push(*oldest);
+      oldest = next;
+    }
+  }
+
+  std::atomic<ReadyNode*> head_{nullptr};
+  std::atomic<bool> sleeping_{false};
+  ReadyNode mark_;
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "loop/loop.hpp"
+
+#include <eddy/exceptions.hpp>
+#include <fmt/format.h>
+
+#include "loop/descriptors.hpp"
+#include "loop/report.hpp"
+#include "loop/signals.hpp"
+
+namespace eddy::detail {
+
+constinit thread_local ThreadState this_thread{};
+
+void throw_no_task() {
+  throw RuntimeError("no running task: eddy's awaitables must be awaited inside a task; start one with eddy::run()");
+}
+void throw_no_loop() {
+  throw RuntimeError("no running event loop on this thread; start one with eddy::run()");
+}
+
+Loop::Loop(const LoopOptions& options)
+    : backend(make_backend(options.backend)), poll_interval_(backend->is_simulated() ? 1 : options.io_poll_interval) {
+  if (options.io_poll_interval < 1) {
+    throw ValueError(fmt::format("io_poll_interval is {}: it must be 1 or more", options.io_poll_interval));
+  }
+}
+
+Loop::~Loop() { close(); }
+
+void Loop::check_open() const {
+  if (closed_) throw RuntimeError("the event loop is closed");
+}
+
+void Loop::arm(WaitNode& timer, std::int64_t when) {
+  timers.add(timer, when);
+  if (when <= time()) timer_due_ = true;
+}
+
+void Loop::run(bool until_complete) {
+  check_open();
+  if (this_thread.loop) {
+    throw RuntimeError("an event loop already runs on this thread; inside of it, co_await the coroutine instead");
+  }
+  constexpr std::ptrdiff_t kStackForNestedStarts = 256 * 1024;
+  this_thread.loop = this;
+  this_thread.stack_floor = static_cast<const char*>(__builtin_frame_address(0)) - kStackForNestedStarts;
+  running_ = true;
+  until_complete_ = until_complete;
+  struct Leave {
+    Loop& loop;
+    ~Leave() {
+      this_thread.loop = nullptr;
+      loop.running_ = false;
+      loop.stopping_ = false;
+    }
+  } leave{*this};
+
+  do turn();
+  while (!stopping_ && !interruption_);
+  if (interruption_) std::rethrow_exception(std::exchange(interruption_, nullptr));
+}
+
+void Loop::turn() {
+  if (ready.empty() || ran_since_poll_ >= poll_interval_ || signals_pending()) {
+    poll();
+  } else if (timer_due_) {
+    timer_due_ = false;
+    timers.expire(time());
+  }
+  run_ready();
+}
+
+void Loop::poll() {
+  ran_since_poll_ = 0;
+  timer_due_ = false;
+  inbox.drain(ready);
+  std::int64_t timeout = 0;
+  if (ready.empty() && !stopping_ && !signals_pending()) {
+    const auto next = timers.next_wakeup();
+    if (next == TimerQueue::kNever) {
+      check_deadlock();
+      timeout = interruption_ ? 0 : -1;
+    } else {
+      const auto now = time();
+      timeout = next > now ? next - now : 0;
+    }
+    // With jobs on other threads the virtual clock stands still: their end may come first.
+    if (backend->is_simulated() && timeout > 0 && expected_wakeups > 0) timeout = -1;
+    if (timeout != 0 && !inbox.fall_asleep()) timeout = 0;
+  }
+  backend->poll(timeout);
+  inbox.awake();
+  inbox.drain(ready);
+  if (signals_pending()) signals->deliver(ready);
+  if (!timers.empty()) timers.expire(time());
+}
+
+void Loop::run_ready() {
+  ReadyNode* node = ready.take_all();
+  while (node) {
+    ReadyNode* next = node->next_ready;
+    node->run(*node, Dispatch::run);
+    node = next;
+    ++ran_since_poll_;
+    if (interruption_) [[unlikely]] break;
+  }
+  ready.put_back(node);
+}
+
+bool Loop::signals_pending() const noexcept { return signals && signals->pending(); }
+
+void Loop::interrupt(std::exception_ptr error) noexcept {
+  if (!interruption_) interruption_ = std::move(error);
+}
+
+void Loop::check_deadlock() {
+  if (!until_complete_ || expected_wakeups > 0 || !descriptors.empty()) return;
+  if (signals && signals->has_user_handlers()) return;
+  if (!backend->is_simulated() && other_threads() > 0) return;
+  if (task_count == 0) return;
+  interrupt(std::make_exception_ptr(DeadlockError(describe_deadlock(*this))));
+}
+
+void Loop::post(ReadyNode& node) {
+  switch (inbox.push(node)) {
+    case Inbox::Pushed::must_wake: return backend->wake();
+    case Inbox::Pushed::quietly: return;
+    case Inbox::Pushed::closed: node.run(node, Dispatch::discard); check_open();
+  }
+}
+
+void Loop::close() {
+  if (running_) throw RuntimeError("a running event loop cannot be closed; stop() it first");
+  if (std::exchange(closed_, true)) return;
+  auto* outer = std::exchange(this_thread.loop, this);
+  while (!resources.empty()) {
+    auto& resource = static_cast<LoopResource&>(*resources.front());
+    resource.unlink();
+    resource.loop_closed();
+  }
+  abandon_tasks();
+  descriptors.clear();
+  signals.reset();
+  inbox.close(ready);
+  timers.expire(TimerQueue::kNever);
+  // What these destroy may schedule more, which is discarded as well.
+  while (!ready.empty()) {
+    for (ReadyNode* node = ready.take_all(); node;) {
+      ReadyNode* next = node->next_ready;
+      node->run(*node, Dispatch::discard);
+      node = next;
+    }
+  }
+  default_executor.reset();
+  this_thread.loop = outer;
+}
+
+void Loop::abandon_tasks() noexcept {
+  while (!all_tasks.empty()) {
+    auto* task = &task_in_list(*all_tasks.front());
+    report(fmt::format("task {} was destroyed but it is pending; await or cancel it before its loop closes",
+                       describe_task(*task)),
+           nullptr, task);
+    task->abandon();
+  }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// The loop behind EventLoop. One turn: poll if it is time to, then run what was ready when it began.
+#pragma once
+
+#include <eddy/detail/task_core.hpp>
+#include <eddy/events.hpp>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "loop/backend.hpp"
+#include "loop/inbox.hpp"
+#include "loop/timers.hpp"
+
+namespace eddy::detail {
+
+struct DescriptorWatch;
+class SignalHandlers;
+
+/// Somebody whom the loop has to let go before it is gone: a transport, a server.
+struct LoopResource : ListNode {
+  virtual void loop_closed() noexcept = 0;
+
+ protected:
+  ~LoopResource() = default;
+};
+
+class Loop final : public LoopCore {
+ public:
+  explicit Loop(const LoopOptions& options);
+  Loop(const Loop&) = delete;
+  ~Loop();
+
+  static Loop& of(LoopCore& core) noexcept { return static_cast<Loop&>(core); }
+  static Loop& running() { return of(running_loop_core()); }
+
+  std::int64_t time() const noexcept { return backend->now(); }
+  void arm(WaitNode& timer, std::int64_t when);
+  void disarm(WaitNode& timer) noexcept { timers.remove(timer); }
+
+  /// Runs until stop(). Throws what the loop cannot go on with: KeyboardInterrupt, DeadlockError.
+  void run(bool until_complete);
+  void stop() noexcept { stopping_ = true; }
+  bool is_running() const noexcept { return running_; }
+
+  /// Throws RuntimeError after close().
+  void check_open() const;
+  void close();
+  bool is_closed() const noexcept { return closed_; }
+
+  /// From any thread. Throws RuntimeError after close().
+  void post(ReadyNode& node);
+
+  /// Ends the run that is under way by throwing `error` out of it.
+  void interrupt(std::exception_ptr error) noexcept;
+
+  /// Keeps the deadlock report away while something outside can still wake the loop.
+  void expect_wakeup() noexcept { ++expected_wakeups; }
+  void wakeup_came() noexcept { --expected_wakeups; }
+
+  void report(std::string message, std::exception_ptr error, TaskCore* task) noexcept;
+  void report_by_default(const ExceptionContext& context) const noexcept;
+
+  std::unique_ptr<Backend> backend;
+  TimerQueue timers;
+  Inbox inbox;
+  List resources;  // LoopResource
+  std::unordered_map<int, std::unique_ptr<DescriptorWatch>> descriptors;  // of add_reader and add_writer
+  std::unique_ptr<SignalHandlers> signals;
+  std::unique_ptr<ExceptionHandler> exception_handler;  // null: the default
+  std::shared_ptr<void> default_executor;  // the thread pool, once something asked for it
+  EventLoop* facade = nullptr;
+  std::size_t expected_wakeups = 0;
+
+ private:
+  void turn();
+  void poll();
+  void run_ready();
+  void check_deadlock();
+  bool signals_pending() const noexcept;
+  void abandon_tasks() noexcept;
+
+  int poll_interval_;
+  int ran_since_poll_ = 0;
+  bool stopping_ = false;
+  bool running_ = false;
+  bool closed_ = false;
+  bool until_complete_ = false;
+  bool timer_due_ = false;  // a timer was armed that is due already
+  std::exception_ptr interruption_;
+};
+
+std::unique_ptr<Backend> make_backend(eddy::Backend kind);
+
+/// Threads of this process that could call call_soon_threadsafe(): all but those that are known to sleep.
+int other_threads() noexcept;
+/// A thread of eddy's pools goes idle, or is no longer.
+void thread_idle(bool idle) noexcept;
+
+}  // namespace eddy::detail

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Readiness of descriptors: one interface, three system calls. Nothing above this door knows which.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace eddy::detail {
+
+enum IoEvents : unsigned {
+  kReadable = 1,
+  kWritable = 2,
+  kHangup = 4,  // the peer closed its side, or an error is pending
+};
+
+/// A registered descriptor and whom to tell. At most one a descriptor; it must not move while registered.
+struct IoWatch {
+  int fd = -1;
+  unsigned interest = 0;  // kReadable | kWritable | kHangup
+  bool edge = false;      // tell of changes only. A poller that cannot tells the state: keep `interest` exact
+  void (*on_events)(IoWatch&, unsigned events) noexcept = nullptr;
+};
+
+class Poller {
+ public:
+  virtual ~Poller() = default;
+  virtual std::string_view name() const noexcept = 0;
+
+  /// Throws OSError: a descriptor that cannot be polled; ValueError: one above the limit of select().
+  virtual void add(IoWatch& watch) = 0;
+  /// `watch.interest` has changed.
+  virtual void update(IoWatch& watch) = 0;
+  /// No event of it is told from here on, not even one that the last wait() found.
+  virtual void remove(IoWatch& watch) noexcept = 0;
+
+  /// Waits up to `timeout` ns (negative: without end) and calls `on_events`. Returns early on a signal.
+  virtual void wait(std::int64_t timeout) = 0;
+};
+
+std::unique_ptr<Poller> make_epoll_poller();
+std::unique_ptr<Poller> make_poll_poller();
+std::unique_ptr<Poller> make_select_poller();
+
+}  // namespace eddy::detail

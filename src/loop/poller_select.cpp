@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/exceptions.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <ctime>
+
+#include "loop/poller.hpp"
+
+namespace eddy::detail {
+namespace {
+
+class SelectPoller final : public Poller {
+ public:
+  std::string_view name() const noexcept override { return "select"; }
+
+  void add(IoWatch& watch) override {
+    if (watch.fd >= FD_SETSIZE) {
+      throw ValueError(fmt::format("watch descriptor {}: select() takes descriptors below {}; choose poll or epoll",
+                                   watch.fd, FD_SETSIZE));
+    }
+    if (::fcntl(watch.fd, F_GETFD) < 0) throw_os_error(errno, fmt::format("watch descriptor {}", watch.fd));
+    watches_[watch.fd] = &watch;
+    if (watch.fd >= end_) end_ = watch.fd + 1;
+    update(watch);
+  }
+
+  void update(IoWatch& watch) override {
+    set(reads_, watch.fd, (watch.interest & (kReadable | kHangup)) != 0);
+    set(writes_, watch.fd, (watch.interest & kWritable) != 0);
+  }
+
+  void remove(IoWatch& watch) noexcept override {
+    watches_[watch.fd] = nullptr;
+    set(reads_, watch.fd, false);
+    set(writes_, watch.fd, false);
+    while (end_ > 0 && !watches_[end_ - 1]) --end_;
+  }
+
+  void wait(std::int64_t timeout) override {
+    fd_set readable = reads_, writable = writes_;
+    const timespec limit{static_cast<time_t>(timeout / 1'000'000'000), static_cast<long>(timeout % 1'000'000'000)};
+    int left = ::pselect(end_, &readable, &writable, nullptr, timeout < 0 ? nullptr : &limit, nullptr);
+    if (left < 0 && errno != EINTR) throw_os_error(errno, "select");
+    for (int fd = 0; left > 0 && fd < end_; ++fd) {
+      unsigned events = (FD_ISSET(fd, &readable) ? kReadable : 0u) | (FD_ISSET(fd, &writable) ? kWritable : 0u);
+      if (events == 0) continue;
+      left -= (events & kReadable ? 1 : 0) + (events & kWritable ? 1 : 0);
+      auto* watch = watches_[fd];
+      if (!watch) continue;
+      if ((events & kReadable) && !(watch->interest & kReadable) && at_end(fd)) events |= kHangup;
+      watch->on_events(*watch, events);
+    }
+  }
+
+ private:
+  // select() has no word for "the peer is gone"; a look at the next byte has.
+  static bool at_end(int fd) noexcept {
+    char byte = 0;
+    return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  }
+
+  static void set(fd_set& all, int fd, bool on) noexcept {
+    if (on) FD_SET(fd, &all);
+    else FD_CLR(fd, &all);
+  }
+
+  IoWatch* watches_[FD_SETSIZE] = {};
+  fd_set reads_{}, writes_{};
+  int end_ = 0;  // one past the highest descriptor
+};
+
+}  // namespace
+
+std::unique_ptr<Poller> make_select_poller() { return std::make_unique<SelectPoller>(); }
+
+}  // namespace eddy::detail

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+// The back end over a Poller: transfers when the kernel says that a transfer can succeed.
+//
+// A stream is registered once. What the poller last said is kept as a hint for each direction: a read is
+// tried only while the hint stands, and a transfer shorter than the room clears it, so no system call is
+// spent on hearing EAGAIN. Reading until EAGAIN would cost one more call a message.
+#include <eddy/exceptions.hpp>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <ctime>
+
+#include "base/unique_fd.hpp"
+#include "loop/backend.hpp"
+
+namespace eddy::detail {
+namespace {
+
+class ReadinessStream final : public StreamDriver, private IoWatch {
+ public:
+  ReadinessStream(Poller& poller, int descriptor, StreamSink& sink) : poller_(poller), sink_(sink), owner_(descriptor) {
+    struct stat status{};
+    is_socket_ = ::fstat(descriptor, &status) == 0 && S_ISSOCK(status.st_mode);
+    IoWatch::fd = descriptor;
+    edge = true;
+    interest = kHangup;
+    on_events = [](IoWatch& watch, unsigned events) noexcept {
+      static_cast<ReadinessStream&>(watch).dispatch(events);
+    };
+    try {
+      poller_.add(*this);
+    } catch (...) {
+      owner_.release();  // the caller keeps the descriptor
+      throw;
+    }
+  }
+  ~ReadinessStream() override {
+    poller_.remove(*this);
+    if (died_) *died_ = true;
+  }
+
+  int fd() const noexcept override { return owner_.get(); }
+
+  void read(bool inline_allowed) override {
+    reading_ = true;
+    if (may_read_ && inline_allowed) return receive();
+    want();
+  }
+  void stop_reading() noexcept override {
+    reading_ = false;
+    want();
+  }
+
+  void flush() noexcept override {
+    for (;;) {
+      iovec pieces[64];
+      const auto count = sink_.write_queue(pieces, 64);
+      writing_ = count != 0;
+      if (count == 0 || !may_write_) return want();
+      const auto [sent, full] = send(pieces, count);
+      if (sent < 0) {
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN) {
+          writing_ = false;
+          want();
+          return sink_.write_failed(errno);
+        }
+        may_write_ = false;
+        continue;
+      }
+      if (!full) may_write_ = false;
+      sink_.sent(static_cast<std::size_t>(sent));
+    }
+  }
+
+ private:
+  struct Sent {
+    ssize_t count;
+    bool whole;
+  };
+
+  Sent send(iovec* pieces, std::size_t count) noexcept {
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
+    ssize_t sent = 0;
+    if (!is_socket_) {
+      sent = ::writev(fd(), pieces, static_cast<int>(count));
+    } else if (count == 1) {
+      sent = ::send(fd(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = pieces;
+      message.msg_iovlen = count;
+      sent = ::sendmsg(fd(), &message, MSG_NOSIGNAL);
+    }
+    return {sent, sent == static_cast<ssize_t>(total)};
+  }
+
+  void receive() {
+    const auto space = sink_.read_space();
+    ssize_t count = 0;
+    do {
+      count = is_socket_ ? ::recv(fd(), space.data(), space.size(), 0) : ::read(fd(), space.data(), space.size());
+    } while (count < 0 && errno == EINTR);
+    if (count < 0 && errno == EAGAIN) {
+      may_read_ = false;
+      return want();
+    }
+    reading_ = false;
+    // A full transfer may have left something; a hang-up may follow without another event.
+    if (count > 0 && static_cast<std::size_t>(count) < space.size() && !hung_up_) may_read_ = false;
+    const int failure = errno;
+    want();
+    if (count > 0) sink_.received(static_cast<std::size_t>(count));
+    else if (count == 0) sink_.ended();
+    else sink_.read_failed(failure);
+  }
+
+  void dispatch(unsigned events) noexcept {
+    bool died = false;
+    died_ = &died;
+    if (events & (kReadable | kHangup)) may_read_ = true;
+    if (events & (kWritable | kHangup)) may_write_ = true;
+    if ((events & kHangup) && !hung_up_) {
+      hung_up_ = true;
+      sink_.hung_up();
+    }
+    if (!died) want();
+    if (!died && reading_ && may_read_) receive();
+    if (!died && writing_ && may_write_) flush();
+    if (!died) died_ = nullptr;
+  }
+
+  // For pollers that tell states: ask only for what is waited for, or they would tell it without end.
+  void want() noexcept {
+    const unsigned wanted = (reading_ && !may_read_ ? kReadable : 0u) | (writing_ && !may_write_ ? kWritable : 0u) |
+                            (!hung_up_ && !may_read_ ? kHangup : 0u);
+    if (wanted == interest) return;
+    interest = wanted;
+    poller_.update(*this);
+  }
+
+  Poller& poller_;
+  StreamSink& sink_;
+  UniqueFd owner_;
+  bool* died_ = nullptr;  // set while dispatch() runs: the sink may destroy us
+  bool is_socket_ = true;
+  bool may_read_ = false;  // hints: nothing is known until the poller has spoken
+  bool may_write_ = true;
+  bool reading_ = false;
+  bool writing_ = false;
+  bool hung_up_ = false;
+};
+
+class ReadinessListener final : public Listener, private IoWatch {
+ public:
+  ReadinessListener(Poller& poller, int descriptor, AcceptSink& sink) : poller_(poller), sink_(sink), owner_(descriptor) {
+    IoWatch::fd = descriptor;
+    interest = kReadable;
+    on_events = [](IoWatch& watch, unsigned) noexcept { static_cast<ReadinessListener&>(watch).accept(); };
+    try {
+      poller_.add(*this);
+    } catch (...) {
+      owner_.release();
+      throw;
+    }
+  }
+  ~ReadinessListener() override {
+    poller_.remove(*this);
+    if (died_) *died_ = true;
+  }
+
+  void pause() noexcept override { set_interest(0); }
+  void resume() noexcept override { set_interest(kReadable); }
+
+ private:
+  static constexpr int kBatch = 64;  // connections taken before others get a turn
+
+  void set_interest(unsigned wanted) noexcept {
+    if (interest == wanted) return;
+    interest = wanted;
+    poller_.update(*this);
+  }
+
+  void accept() noexcept {
+    bool died = false;
+    died_ = &died;
+    for (int i = 0; i < kBatch && !died && interest; ++i) {
+      const int connection = ::accept4(owner_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (connection >= 0) {
+        sink_.accepted(connection);
+        continue;
+      }
+      if (errno == EAGAIN) break;
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      sink_.accept_failed(errno);
+      break;
+    }
+    if (!died) died_ = nullptr;
+  }
+
+  Poller& poller_;
+  AcceptSink& sink_;
+  UniqueFd owner_;
+  bool* died_ = nullptr;
+};
+
+class ReadinessBackend final : public Backend {
+ public:
+  explicit ReadinessBackend(std::unique_ptr<Poller> poller)
+      : poller_(std::move(poller)), wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (!wake_fd_) throw_os_error(errno, "eventfd");
+    wake_.fd = wake_fd_.get();
+    wake_.interest = kReadable;
+    wake_.on_events = [](IoWatch& watch, unsigned) noexcept {
+      eventfd_t count = 0;
+      ::eventfd_read(watch.fd, &count);
+    };
+    // An edge-triggered poller tells of each write: nobody has to read the count back.
+    if (poller_->name() == "epoll") {
+      wake_.edge = true;
+      wake_.on_events = [](IoWatch&, unsigned) noexcept {};
+    }
+    poller_->add(wake_);
+  }
+  ~ReadinessBackend() override { poller_->remove(wake_); }
+
+  std::string_view name() const noexcept override { return poller_->name(); }
+  std::int64_t now() const noexcept override {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  }
+  void poll(std::int64_t timeout) override { poller_->wait(timeout); }
+  void wake() noexcept override { ::eventfd_write(wake_fd_.get(), 1); }
+
+  void watch(IoWatch& watch) override { poller_->add(watch); }
+  void update(IoWatch& watch) override { poller_->update(watch); }
+  void unwatch(IoWatch& watch) noexcept override { poller_->remove(watch); }
+
+  std::unique_ptr<StreamDriver> make_stream(int fd, StreamSink& sink) override {
+    return std::make_unique<ReadinessStream>(*poller_, fd, sink);
+  }
+  std::unique_ptr<Listener> make_listener(int fd, AcceptSink& sink) override {
+    return std::make_unique<ReadinessListener>(*poller_, fd, sink);
+  }
+
+ private:
+  std::unique_ptr<Poller> poller_;
+  UniqueFd wake_fd_;
+  IoWatch wake_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_readiness_backend(std::unique_ptr<Poller> poller) {
+  return std::make_unique<ReadinessBackend>(std::move(poller));
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "loop/report.hpp"
+
+#include <eddy/exceptions.hpp>
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+
+#include "loop/loop.hpp"
+
+namespace eddy::detail {
+namespace {
+
+std::atomic<int> idle_threads{0};
+
+}  // namespace
+
+void Loop::report(std::string message, std::exception_ptr error, TaskCore* task) noexcept {
+  try {
+    const ExceptionContext context{std::move(message), std::move(error), task ? AnyTask::from_core(*task) : AnyTask()};
+    if (facade) facade->call_exception_handler(context);
+    else report_by_default(context);
+  } catch (...) {
+    std::fputs("eddy: an error could not be reported: out of memory\n", stderr);
+  }
+}
+
+void Loop::report_by_default(const ExceptionContext& context) const noexcept {
+  auto text = "eddy: " + context.message;
+  if (context.exception) text += "\n  " + describe_exception(context.exception);
+  text += '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+void report_current_exception(LoopCore* loop, const char* message) noexcept {
+  Loop::of(*loop).report(message, std::current_exception(), nullptr);
+}
+
+void thread_idle(bool idle) noexcept { idle_threads.fetch_add(idle ? 1 : -1, std::memory_order_relaxed); }
+
+int other_threads() noexcept {
+  std::error_code ignored;
+  int threads = 0;
+  for (std::filesystem::directory_iterator it("/proc/self/task", ignored), end; !ignored && it != end;
+       it.increment(ignored)) {
+    ++threads;
+  }
+  if (threads == 0) return 1;  // no /proc: nothing is known, so nothing is claimed
+  return threads - 1 - idle_threads.load(std::memory_order_relaxed);
+}
+
+}  // namespace eddy::detail

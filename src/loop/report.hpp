@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// What a person reads of tasks. The bodies stand with the coroutines, in task/inspect.cpp.
+#pragma once
+
+#include <exception>
+#include <string>
+
+namespace eddy::detail {
+
+class Loop;
+struct TaskCore;
+
+/// "'Task-3' (fetch, made at main.cpp:12)".
+std::string describe_task(const TaskCore& task);
+/// The task, its chain of awaits, innermost last, and what it waits for: several lines.
+std::string describe_await_chain(const TaskCore& task);
+std::string describe_deadlock(Loop& loop);
+/// The text of an exception: its type and what().
+std::string describe_exception(const std::exception_ptr& error);
+
+}  // namespace eddy::detail

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/done_group.hpp>
+
+#include "base/text.hpp"
+#include "loop/loop.hpp"
+#include "task/task_extra.hpp"
+
+namespace eddy::detail {
+
+// The timeout of wait(). In the timers or in the ready queue; freed when it is in neither.
+struct DoneGroup::Timer final : WaitNode, ReadyNode, Pooled {
+  explicit Timer(DoneGroup& owner) noexcept : group(&owner) {
+    static constexpr WaitOps kTimer{nullptr, nullptr, nullptr, &expire};
+    ops = &kTimer;
+    run = &fire;
+  }
+  DoneGroup* group;  // null: nobody is interested any more
+
+  static void expire(WaitNode& node) noexcept {
+    auto& self = static_cast<Timer&>(node);
+    if (self.group) self.group->waiter_->loop->ready.push(self);
+    else delete &self;
+  }
+  static void fire(ReadyNode& node, Dispatch how) noexcept {
+    auto* self = static_cast<Timer*>(&node);
+    if (self->group) {
+      self->group->timer_ = nullptr;
+      if (how == Dispatch::run) self->group->end();
+    }
+    delete self;
+  }
+};
+
+const WaitOps DoneGroup::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr};
+
+DoneGroup::DoneGroup(std::size_t members, Until until) : members_(new Member[members]), until_(until) {}
+
+void DoneGroup::add(FutureCore& member) noexcept {
+  Member& node = members_[added_++];
+  node.group = this;
+  node.drop = &drop_member;
+  ++pending_;
+  ++references_;
+  node.attach(member, &run_member);
+}
+
+void DoneGroup::run_member(ReadyNode& node, Dispatch how) noexcept {
+  auto& self = static_cast<Member&>(static_cast<DoneNode&>(node));
+  DoneGroup* group = self.group;
+  FutureCore* member = std::exchange(self.target, nullptr);
+  if (how == Dispatch::run) group->member_done(*member);
+  member->release();
+  group->release();
+}
+
+void DoneGroup::drop_member(DoneNode& node) noexcept {
+  auto& self = static_cast<Member&>(node);
+  self.target = nullptr;
+  --self.group->pending_;
+  self.group->release();
+}
+
+void DoneGroup::member_done(FutureCore& member) noexcept {
+  --pending_;
+  const bool failed = member.state == FutureState::failed;
+  if (ended_) {
+    // gather() has already thrown: what its other members throw later counts as seen.
+    if (until_ == Until::first_failure) member.flags &= static_cast<std::uint8_t>(~kUnread);
+    return;
+  }
+  if (until_ == Until::first_failure && (failed || member.cancelled())) {
+    failure_ = member.failure();
+    member.flags &= static_cast<std::uint8_t>(~kUnread);
+    return end();
+  }
+  if (pending_ == 0 || until_ == Until::first_done || (until_ == Until::first_exception && failed)) end();
+}
+
+void DoneGroup::end() noexcept {
+  if (std::exchange(ended_, true)) return;
+  if (waiter_) waiter_->wake();
+}
+
+void DoneGroup::wait(TaskCore& task, std::coroutine_handle<> where, Duration timeout, bool cancel_members) {
+  waiter_ = &task;
+  cancels_members_ = cancel_members;
+  if (timeout < Duration::max()) {
+    timer_ = new Timer(*this);
+    auto& loop = Loop::of(*task.loop);
+    loop.arm(*timer_, loop.time() + (timeout.count() > 0 ? timeout.count() : 0));
+  }
+  task.wait(where, kOps, this);
+}
+
+void DoneGroup::stop_timer() noexcept {
+  Timer* timer = std::exchange(timer_, nullptr);
+  if (!timer) return;
+  timer->group = nullptr;
+  if (!TimerQueue::is_armed(*timer)) return;  // in the ready queue, which frees it
+  Loop::of(*waiter_->loop).disarm(*timer);
+  delete timer;
+}
+
+void DoneGroup::finish_wait() {
+  stop_timer();
+  TaskCore& task = *std::exchange(waiter_, nullptr);
+  task.throw_if_cancelled();
+  if (cancel_requested_) task.throw_cancelled();
+}
+
+void DoneGroup::leave() noexcept {
+  if (waiter_) stop_timer();
+  waiter_ = nullptr;
+  ended_ = true;
+  if (until_ != Until::first_failure) {
+    for (std::size_t i = 0; i < added_; ++i) {
+      if (!members_[i].is_linked()) continue;
+      members_[i].detach();
+      --references_;
+    }
+  }
+  release();
+}
+
+CancelResult DoneGroup::cancel_wait(TaskCore& task) noexcept {
+  auto& group = *static_cast<DoneGroup*>(task.object);
+  if (!group.cancels_members_) {
+    task.wake_cancelled();
+    return CancelResult::accepted;
+  }
+  // The group ends when its members have: cancelled or not, all of them have been heard.
+  auto message = task.extra ? task.extra->cancel_message : nullptr;
+  bool any = false;
+  for (std::size_t i = 0; i < group.added_; ++i) {
+    auto* member = group.members_[i].target;
+    if (member && member->cancel(message)) any = true;
+  }
+  if (!any) return CancelResult::refused;
+  group.cancel_requested_ = true;
+  return CancelResult::accepted;
+}
+
+// The task's frames go, and the awaiter with them: it calls leave().
+void DoneGroup::detach_wait(TaskCore&) noexcept {}
+
+void DoneGroup::describe_wait(const TaskCore& task, Text& text) {
+  const auto& group = *static_cast<const DoneGroup*>(task.object);
+  text.add("{} of {} futures", group.pending_, group.added_);
+}
+
+}  // namespace eddy::detail

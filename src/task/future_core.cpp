@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/future_await.hpp>
+#include <eddy/exceptions.hpp>
+#include <fmt/format.h>
+
+#include <cxxabi.h>
+
+#include <new>
+#include <typeinfo>
+
+#include "base/text.hpp"
+#include "loop/loop.hpp"
+#include "loop/report.hpp"
+#include "task/task_extra.hpp"
+
+namespace eddy::detail {
+
+bool current_exception_is_cancelled() noexcept {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  return type && *type == typeid(CancelledError);
+}
+
+void throw_no_result() { throw InvalidStateError("the coroutine has no result: it has not ended"); }
+
+FutureCore::~FutureCore() {
+  if (state == FutureState::failed || state == FutureState::cancelled) error.~exception_ptr();
+}
+
+void FutureCore::destroy() noexcept {
+  if (flags & kUnread) {
+    flags &= static_cast<std::uint8_t>(~kUnread);
+    const auto what = is_task() ? fmt::format("task {}", describe_task(static_cast<TaskCore&>(*this))) : "a future";
+    auto message = fmt::format("the exception of {} was never retrieved; await it, or look at exception()", what);
+    if (loop == this_thread.loop) Loop::of(*loop).report(std::move(message), error, nullptr);
+    else std::fputs(fmt::format("eddy: {}\n  {}\n", message, describe_exception(error)).c_str(), stderr);
+  }
+  while (ListNode* first = waiters.front()) {
+    waiters.remove(*first);
+    auto& node = static_cast<WaitNode&>(*first);
+    if (node.ops) continue;
+    auto& callback = static_cast<DoneNode&>(node);
+    if (callback.drop) callback.drop(callback);
+  }
+  ops->destroy(*this);
+}
+
+void FutureCore::finish(FutureState how) noexcept {
+  state = how;
+  while (ListNode* first = waiters.front()) {
+    waiters.remove(*first);
+    auto& node = static_cast<WaitNode&>(*first);
+    if (node.ops) {
+      task_of(node).wake();
+      continue;
+    }
+    auto& callback = static_cast<DoneNode&>(node);
+    callback.target = this;
+    retain();
+    loop->ready.push(callback);
+  }
+}
+
+void FutureCore::finish_with_error(std::exception_ptr reason) noexcept {
+  ::new (static_cast<void*>(&error)) std::exception_ptr(std::move(reason));
+  flags |= kUnread;
+  finish(FutureState::failed);
+}
+
+void FutureCore::finish_cancelled(std::exception_ptr message) noexcept {
+  ::new (static_cast<void*>(&error)) std::exception_ptr(std::move(message));
+  finish(FutureState::cancelled);
+}
+
+bool FutureCore::cancel(std::exception_ptr message) noexcept {
+  if (is_task()) return static_cast<TaskCore&>(*this).cancel_task(std::move(message));
+  if (done()) return false;
+  finish_cancelled(message ? std::make_exception_ptr(CancelledError(std::move(message))) : nullptr);
+  return true;
+}
+
+void FutureCore::rethrow() {
+  throw_unless_done();
+  flags &= static_cast<std::uint8_t>(~kUnread);
+  if (state == FutureState::cancelled && !error) throw CancelledError();
+  std::rethrow_exception(error);
+}
+
+std::exception_ptr FutureCore::failure() const noexcept {
+  if (state == FutureState::failed) return error;
+  if (state != FutureState::cancelled) return nullptr;
+  return error ? error : std::make_exception_ptr(CancelledError());
+}
+
+void FutureCore::throw_unless_done() const {
+  if (!done()) throw InvalidStateError(is_task() ? "the task has not ended: it has no result" : "the future has no result yet");
+}
+
+void FutureCore::throw_if_done(const char* operation) const {
+  if (done()) throw InvalidStateError(fmt::format("{}: the future is done already", operation));
+}
+
+std::exception_ptr read_exception(FutureCore& core) {
+  core.throw_unless_done();
+  if (core.cancelled()) core.rethrow();
+  core.flags &= static_cast<std::uint8_t>(~kUnread);
+  return core.failure();
+}
+
+void DoneNode::attach(FutureCore& future, void (*call)(ReadyNode&, Dispatch) noexcept) noexcept {
+  run = call;
+  target = &future;
+  if (!future.done()) return future.add_waiter(*this);
+  future.retain();
+  future.loop->ready.push(*this);
+}
+
+void DoneNode::detach() noexcept {
+  if (is_linked()) target->waiters.remove(*this);
+}
+
+void check_awaitable(const FutureCore& core) {
+  if (&core == static_cast<const FutureCore*>(this_thread.task)) {
+    throw RuntimeError("a task cannot await itself");
+  }
+  if (this_thread.loop && core.loop != this_thread.loop) {
+    throw RuntimeError("a future or task of another event loop cannot be awaited here; use "
+                       "run_coroutine_threadsafe(), whose result any thread can wait for");
+  }
+}
+
+namespace {
+
+FutureCore& awaited(const TaskCore& task) noexcept { return *static_cast<FutureCore*>(task.object); }
+
+CancelResult cancel_awaited(TaskCore& task) noexcept {
+  auto message = task.extra ? task.extra->cancel_message : nullptr;
+  return awaited(task).cancel(std::move(message)) ? CancelResult::accepted : CancelResult::refused;
+}
+void detach_awaiter(TaskCore& task) noexcept {
+  if (task.WaitNode::is_linked()) awaited(task).waiters.remove(static_cast<WaitNode&>(task));
+}
+void describe_awaited(const TaskCore& task, Text& text) {
+  const auto& target = awaited(task);
+  if (target.is_task()) text.add("task {}", describe_task(static_cast<const TaskCore&>(target)));
+  else text.add("a future");
+}
+
+}  // namespace
+
+constinit const WaitOps kFutureWait{&cancel_awaited, &detach_awaiter, &describe_awaited, nullptr};
+
+}  // namespace eddy::detail

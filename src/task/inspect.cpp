@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// What a person reads of tasks: who waits where, and for what.
+#include <eddy/coro.hpp>
+#include <eddy/exceptions.hpp>
+#include <eddy/inspect.hpp>
+#include <fmt/format.h>
+
+#include <cxxabi.h>
+
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "base/text.hpp"
+#include "loop/loop.hpp"
+#include "loop/report.hpp"
+#include "task/task_extra.hpp"
+
+namespace eddy::detail {
+namespace {
+
+std::string type_name(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+  return status == 0 ? name.get() : type.name();
+}
+
+const PromiseBase& promise_at(void* frame) noexcept {
+  return std::coroutine_handle<PromiseBase>::from_address(frame).promise();
+}
+
+// The frames from the task's root down to the suspended one.
+std::vector<const PromiseBase*> frames_of(const TaskCore& task) {
+  std::vector<const PromiseBase*> frames;
+  void* frame = task.resume_point ? task.resume_point.address() : task.root;
+  while (frame) {
+    const auto& promise = promise_at(frame);
+    frames.insert(frames.begin(), &promise);
+    if (promise.progress == Progress::root || !promise.parent_is_eddy) break;
+    frame = promise.continuation;
+  }
+  return frames;
+}
+
+const char* state_of(const TaskCore& task) noexcept {
+  if (task.done()) return task.cancelled() ? "cancelled" : task.state == FutureState::failed ? "failed" : "finished";
+  if (&task == this_thread.task) return "running";
+  return task.waiting() ? "waiting" : "ready";
+}
+
+}  // namespace
+
+const std::string& name_of(TaskCore& task) {
+  static std::uint64_t numbers = 0;
+  auto& extra = extra_of(task);
+  if (extra.name.empty()) extra.name = fmt::format("Task-{}", __atomic_add_fetch(&numbers, 1, __ATOMIC_RELAXED));
+  return extra.name;
+}
+
+std::string describe_task(const TaskCore& task) {
+  auto& named = const_cast<TaskCore&>(task);
+  const char* function = nullptr;
+  const char* file = nullptr;
+  int line = 0;
+  if (!task.done()) {
+    const auto& promise = promise_at(task.root);
+    function = promise.function;
+    file = static_cast<const char*>(promise.continuation);
+    line = promise.created_line;
+    if (!file || !*file) {
+      file = promise.file;
+      line = static_cast<int>(promise.line);
+    }
+  } else if (task.extra && task.extra->function) {
+    function = task.extra->function;
+    file = task.extra->file;
+    line = task.extra->line;
+  }
+  if (!function) return fmt::format("'{}'", name_of(named));
+  return fmt::format("'{}' ({}, made at {}:{})", name_of(named), function, file_name(file), line);
+}
+
+std::string describe_await_chain(const TaskCore& task) {
+  Text text;
+  text.add("task {}: {}", describe_task(task), state_of(task));
+  if (task.done()) return text.str();
+  for (const auto* promise : frames_of(task)) {
+    text.add("\n    {}  {}:{}", promise->function, file_name(promise->file), promise->line);
+  }
+  if (task.waiting() && task.WaitNode::ops->describe) {
+    text.add("\n      waits for ");
+    task.WaitNode::ops->describe(task, text);
+  }
+  return text.str();
+}
+
+std::string describe_deadlock(Loop& loop) {
+  auto text = fmt::format("deadlock: {} task{} wait and nothing is left that could wake them", loop.task_count,
+                          loop.task_count == 1 ? "" : "s");
+  for (auto* node = loop.all_tasks.front(); node != loop.all_tasks.end(); node = node->next) {
+    text += "\n  " + describe_await_chain(task_in_list(*node));
+  }
+  return text;
+}
+
+std::string describe_exception(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    return fmt::format("{}: {}", type_name(typeid(e)), e.what());
+  } catch (const CancelledError& e) {
+    return *e.message() ? fmt::format("eddy::CancelledError: {}", e.message()) : "eddy::CancelledError";
+  } catch (...) {
+    const auto* type = abi::__cxa_current_exception_type();
+    return type ? type_name(*type) : "an exception of unknown type";
+  }
+}
+
+}  // namespace eddy::detail
+
+namespace eddy {
+
+std::string format_tasks() {
+  std::string text;
+  auto& all = detail::running_loop_core().all_tasks;
+  for (auto* node = all.front(); node != all.end(); node = node->next) {
+    text += detail::describe_await_chain(detail::task_in_list(*node)) + '\n';
+  }
+  return text;
+}
+
+void print_tasks() { std::fputs(format_tasks().c_str(), stderr); }
+
+}  // namespace eddy

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/exceptions.hpp>
+#include <eddy/queues.hpp>
+
+#include "base/text.hpp"
+#include "loop/loop.hpp"
+
+namespace eddy::detail {
+
+const WaitOps QueueBase::kGetOps{&cancel_wait,
+                                 [](TaskCore& task) noexcept {
+                                   if (task.WaitNode::is_linked()) task.WaitNode::unlink();
+                                 },
+                                 &describe_get, nullptr};
+const WaitOps QueueBase::kPutOps{kGetOps.cancel, kGetOps.detach, &describe_put, nullptr};
+
+void QueueBase::enqueue(Side side, TaskCore& task, std::coroutine_handle<> where) noexcept {
+  task.wait(where, side == Side::get ? kGetOps : kPutOps, this);
+  waiters(side).push_back(static_cast<WaitNode&>(task));
+}
+
+// A woken waiter looks again before its coroutine goes on: another task may have been faster. Then it
+// waits anew, at the end of the line, as asyncio's `while self.empty()` does.
+template <QueueBase::Side side>
+void QueueBase::retry(ReadyNode& node, Dispatch how) noexcept {
+  auto& task = static_cast<TaskCore&>(node);
+  task.run = &TaskCore::step;
+  if (how == Dispatch::discard) return;
+  auto& queue = *static_cast<QueueBase*>(task.object);
+  if (queue.may_go_on(side) || task.must_throw()) return TaskCore::step(task, how);
+  task.flags |= kWaiting;
+  queue.waiters(side).push_back(static_cast<WaitNode&>(task));
+}
+
+void QueueBase::wake_next(Side side) noexcept {
+  auto& line = waiters(side);
+  if (line.empty()) return;
+  auto& task = task_of(*line.front());
+  task.WaitNode::unlink();
+  task.run = side == Side::get ? &retry<Side::get> : &retry<Side::put>;
+  task.wake();
+}
+
+CancelResult QueueBase::cancel_wait(TaskCore& task) noexcept {
+  task.WaitNode::unlink();
+  task.wake_cancelled();
+  return CancelResult::accepted;
+}
+
+void QueueBase::finish_wait(Side side, TaskCore& task) {
+  if (!task.must_throw()) return;
+  // Woken, then cancelled: what it was woken for is the next one's.
+  const bool was_woken = !(task.flags & kWaitCancelled);
+  if (was_woken && (side == Side::get ? !empty() : !full())) wake_next(side);
+  task.throw_cancelled();
+}
+
+void QueueBase::check_put_now() const {
+  if (shut_down_) throw QueueShutDown();
+  if (full()) throw QueueFull();
+}
+
+void QueueBase::check_get_now() const {
+  if (!empty()) return;
+  if (shut_down_) throw QueueShutDown();
+  throw QueueEmpty();
+}
+
+void QueueBase::added() noexcept {
+  ++size_;
+  ++unfinished_;
+  finished_.clear();
+  wake_next(Side::get);
+}
+
+void QueueBase::removed() noexcept {
+  --size_;
+  wake_next(Side::put);
+}
+
+void QueueBase::task_done() {
+  if (unfinished_ == 0) throw ValueError("task_done() was called more often than items were put");
+  if (--unfinished_ == 0) finished_.set();
+}
+
+void QueueBase::discarded(std::size_t items) noexcept {
+  size_ = 0;
+  unfinished_ -= items < unfinished_ ? items : unfinished_;
+  if (unfinished_ == 0) finished_.set();
+}
+
+void QueueBase::shut_down() noexcept {
+  shut_down_ = true;
+  while (!getters_.empty()) wake_next(Side::get);
+  while (!putters_.empty()) wake_next(Side::put);
+}
+
+void QueueBase::describe_get(const TaskCore& task, Text& text) { text.add("an item of queue {}", task.object); }
+void QueueBase::describe_put(const TaskCore& task, Text& text) {
+  text.add("room in queue {} of {} items", task.object, static_cast<const QueueBase*>(task.object)->maxsize_);
+}
+
+}  // namespace eddy::detail

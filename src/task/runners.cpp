@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/wait.hpp>
+#include <eddy/exceptions.hpp>
+#include <eddy/runners.hpp>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "loop/loop.hpp"
+#include "loop/report.hpp"
+#include "loop/signals.hpp"
+
+namespace eddy {
+namespace {
+
+bool on_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }
+
+bool interrupt_has_default_action() noexcept {
+  struct sigaction current {};
+  return ::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == SIG_DFL;
+}
+
+// While it lives, Ctrl-C cancels a task; a second one ends the loop.
+class InterruptGuard {
+ public:
+  InterruptGuard(detail::Loop& loop, const AnyTask& main) : loop_(loop) {
+    if (!on_main_thread() || !interrupt_has_default_action()) return;
+    if (!loop.signals) loop.signals = std::make_unique<detail::SignalHandlers>(*loop.backend);
+    auto interrupt = [this, main] {
+      if (++count_ == 1 && !main.done()) main.cancel();
+      else loop_.interrupt(std::make_exception_ptr(KeyboardInterrupt()));
+    };
+    loop.signals->set(SIGINT, detail::new_callback(static_cast<detail::LoopCore&>(loop), std::move(interrupt)), true);
+    installed_ = true;
+  }
+  InterruptGuard(const InterruptGuard&) = delete;
+  ~InterruptGuard() {
+    if (installed_) loop_.signals->remove(SIGINT);
+  }
+  int count() const noexcept { return count_; }
+
+ private:
+  detail::Loop& loop_;
+  int count_ = 0;
+  bool installed_ = false;
+};
+
+// Waits until all of them are done, whatever they threw.
+class AllDone {
+ public:
+  explicit AllDone(const std::vector<AnyTask>& tasks)
+      : group_(new detail::DoneGroup(tasks.size(), detail::DoneGroup::Until::all_done)) {
+    for (const auto& task : tasks) group_->add(task.core());
+  }
+  AllDone(AllDone&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {}
+  ~AllDone() {
+    if (group_) group_->leave();
+  }
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> where) {
+    group_->wait(detail::current_task_core(), where, Duration::max(), false);
+  }
+  void await_resume() { group_->finish_wait(); }
+
+ private:
+  detail::DoneGroup* group_;
+};
+
+Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
+  using eddy_body [[maybe_unused]] = int;
+  co_await AllDone(tasks);
+}
+
+}  // namespace
+
+Runner::Runner(RunOptions options) : loop_({.backend = options.backend}) {}
+
+Runner::~Runner() {
+  try {
+    close();
+  } catch (...) {
+    loop_.call_exception_handler({"closing a runner failed", std::current_exception(), {}});
+  }
+}
+
+void Runner::check_can_run() const {
+  if (detail::this_thread.loop) {
+    throw RuntimeError("run() cannot be called while an event loop runs on this thread; co_await the coroutine instead");
+  }
+  if (closed_) throw RuntimeError("the runner is closed");
+}
+
+void Runner::run_main(const AnyTask& main) {
+  InterruptGuard guard(loop_.impl(), main);
+  loop_.run_until_done(main);
+  if (guard.count() > 0 && main.cancelled() && main.uncancel() == 0) throw KeyboardInterrupt();
+}
+
+void Runner::close() {
+  if (std::exchange(closed_, true)) return;
+  cancel_all_tasks();
+  loop_.shutdown_default_executor();
+  loop_.close();
+}
+
+void Runner::cancel_all_tasks() {
+  auto& core = static_cast<detail::LoopCore&>(loop_.impl());
+  std::vector<AnyTask> tasks;
+  for (auto* node = core.all_tasks.front(); node != core.all_tasks.end(); node = node->next) {
+    tasks.push_back(AnyTask::from_core(detail::task_in_list(*node)));
+  }
+  if (tasks.empty()) return;
+  for (auto& task : tasks) task.cancel();
+  loop_.run_until_complete(wait_for_all(tasks));
+  for (auto& task : tasks) {
+    if (task.cancelled() || !task.exception()) continue;
+    loop_.call_exception_handler(
+        {fmt::format("task {} threw while run() shut down", detail::describe_task(task.core())), task.exception(), task});
+  }
+}
+
+}  // namespace eddy

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/wait.hpp>
+#include <eddy/exceptions.hpp>
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "loop/loop.hpp"
+#include "loop/report.hpp"
+
+namespace eddy::detail {
+
+void throw_wait_for_nothing() { throw ValueError("wait: there is nothing to wait for: the list of futures is empty"); }
+
+// Counted: the awaiter, and the inner future's callback.
+class ShieldCore final : public DoneNode, public Pooled {
+ public:
+  explicit ShieldCore(FutureCore& inner) noexcept : inner_(inner) {
+    drop = [](DoneNode& node) noexcept { static_cast<ShieldCore&>(node).release(); };
+    attach(inner, &inner_done);
+  }
+
+  void wait(std::coroutine_handle<> where) {
+    waiter_ = &current_task_core();
+    waiter_->wait(where, kOps, this);
+  }
+  void finish() {
+    TaskCore& task = *std::exchange(waiter_, nullptr);
+    if (task.must_throw()) {
+      abandoned_ = !inner_ended_;
+      task.throw_cancelled();
+    }
+  }
+  void leave() noexcept {
+    waiter_ = nullptr;
+    release();
+  }
+
+ private:
+  static const WaitOps kOps;
+
+  void release() noexcept {
+    if (--references_ == 0) delete this;
+  }
+
+  static void inner_done(ReadyNode& node, Dispatch how) noexcept {
+    auto& self = static_cast<ShieldCore&>(static_cast<DoneNode&>(node));
+    FutureCore& inner = *self.target;
+    self.inner_ended_ = true;
+    if (how == Dispatch::run) {
+      if (self.waiter_ && !self.waiter_->must_throw()) self.waiter_->wake();
+      else if (self.abandoned_ && inner.state == FutureState::failed) report(inner);
+    }
+    inner.release();
+    self.release();
+  }
+
+  static void report(FutureCore& inner) noexcept {
+    inner.flags &= static_cast<std::uint8_t>(~kUnread);
+    auto message = inner.is_task()
+                       ? fmt::format("the exception of shielded task {} came after its awaiter was cancelled",
+                                     describe_task(static_cast<TaskCore&>(inner)))
+                       : std::string("the exception of a shielded future came after its awaiter was cancelled");
+    Loop::of(*inner.loop).report(std::move(message), inner.error, nullptr);
+  }
+
+  FutureCore& inner_;
+  TaskCore* waiter_ = nullptr;
+  int references_ = 2;
+  bool inner_ended_ = false;
+  bool abandoned_ = false;  // its awaiter was cancelled while the inner one went on
+};
+
+const WaitOps ShieldCore::kOps{
+    [](TaskCore& task) noexcept {
+      task.wake_cancelled();
+      return CancelResult::accepted;
+    },
+    [](TaskCore&) noexcept {},
+    [](const TaskCore&, Text& text) { text.add("a shielded future"); },
+    nullptr,
+};
+
+ShieldCore* make_shield(FutureCore& inner) { return new ShieldCore(inner); }
+void wait_shield(ShieldCore& shield, std::coroutine_handle<> where) { shield.wait(where); }
+void finish_shield(ShieldCore& shield) { shield.finish(); }
+void leave_shield(ShieldCore& shield) noexcept { shield.leave(); }
+
+}  // namespace eddy::detail

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/tasks.hpp>
+
+#include "base/text.hpp"
+#include "loop/loop.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// As in asyncio, a timer that has come is a handle in the ready queue; when its turn comes it wakes the
+// task, which runs on the next turn. The task's own ready node does both.
+void step_again(ReadyNode& node, Dispatch how) noexcept {
+  if (how == Dispatch::discard) return;
+  auto& task = static_cast<TaskCore&>(node);
+  task.run = &TaskCore::step;
+  task.flags &= static_cast<std::uint8_t>(~kWaiting);
+  task.loop->ready.push(task);
+}
+
+// In the ready queue with its timer gone: still waiting, so a cancel that comes first is accepted.
+void expire_sleep(WaitNode& node) noexcept {
+  auto& task = task_of(node);
+  task.run = &step_again;
+  task.loop->ready.push(task);
+}
+
+CancelResult cancel_sleep(TaskCore& task) noexcept {
+  if (TimerQueue::is_armed(task)) {
+    Loop::of(*task.loop).disarm(task);
+    task.wake_cancelled();
+  } else {
+    task.flags |= kWaitCancelled;  // step_again is on its way
+  }
+  return CancelResult::accepted;
+}
+
+void detach_sleep(TaskCore& task) noexcept {
+  if (TimerQueue::is_armed(task)) Loop::of(*task.loop).disarm(task);
+}
+
+void describe_sleep(const TaskCore& task, Text& text) {
+  const auto left = task.when - Loop::of(*task.loop).time();
+  text.add("sleep, {} left", format_duration(left > 0 ? left / 1000 * 1000 : 0));
+}
+
+constexpr WaitOps kSleep{&cancel_sleep, &detach_sleep, &describe_sleep, &expire_sleep};
+
+}  // namespace
+
+void SleepAwaiter::start_sleep(TaskCore& task, std::coroutine_handle<> where, std::int64_t delay) noexcept {
+  task.wait(where, kSleep, nullptr);
+  auto& loop = Loop::of(*task.loop);
+  loop.arm(task, loop.time() + delay);
+}
+
+}  // namespace eddy::detail

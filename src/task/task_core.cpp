@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/coro.hpp>
+#include <eddy/exceptions.hpp>
+#include <eddy/tasks.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "loop/loop.hpp"
+#include "loop/report.hpp"
+#include "task/task_extra.hpp"
+
+namespace eddy::detail {
+
+TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handle<> root_frame) noexcept
+    : FutureCore(owner, table), resume_point(root_frame) {
+  root = root_frame.address();
+  flags = kIsTask;
+  references = 2;  // the first handle's, and the loop's until the task ends
+  run = &TaskCore::step;
+  loop->all_tasks.push_back(static_cast<TaskListNode&>(*this));
+  ++loop->task_count;
+  loop->ready.push(*this);
+}
+
+TaskCore::~TaskCore() { delete extra; }
+
+void TaskCore::step(ReadyNode& node, Dispatch how) noexcept {
+  if (how == Dispatch::run) static_cast<TaskCore&>(node).run_step();
+}
+
+void TaskCore::run_step() noexcept {
+  if (!(flags & kStarted)) {
+    if (flags & kMustCancel) return end_unstarted();
+    flags |= kStarted;
+  }
+  auto* outer = std::exchange(this_thread.task, this);
+  do {
+    flags &= static_cast<std::uint8_t>(~kContinue);
+    std::exchange(resume_point, nullptr).resume();
+  } while (flags & kContinue);
+  this_thread.task = outer;
+
+  if (resume_point) {
+    // It asked for its own cancellation before it came to wait.
+    if ((flags & kMustCancel) && waiting()) [[unlikely]] {
+      if (WaitNode::ops->cancel(*this) == CancelResult::accepted) flags &= static_cast<std::uint8_t>(~kMustCancel);
+    }
+    return;
+  }
+  if (!std::coroutine_handle<>::from_address(root).done()) [[unlikely]] die_suspended_on_nothing(*this);
+  FutureCore::ops->collect(*this);
+}
+
+// A task that is cancelled before its first step runs nothing: its parameters are destroyed.
+void TaskCore::end_unstarted() noexcept {
+  auto frame = std::coroutine_handle<PromiseBase>::from_address(root);
+  auto message = take_cancellation();
+  const QuietDestruction quiet;
+  conclude_task(*this, frame.promise(), frame, Outcome::cancelled, std::move(message));
+}
+
+void conclude_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<> frame, Outcome outcome,
+                   std::exception_ptr error) noexcept {
+  if (outcome == Outcome::error) remember_origin(task, promise);
+  frame.destroy();  // parameters die when the coroutine ends, before anybody hears of it
+  task.resume_point = nullptr;
+  static_cast<TaskListNode&>(task).unlink();
+  --task.loop->task_count;
+  if (outcome == Outcome::error) {
+    task.finish_with_error(std::move(error));
+  } else if (outcome == Outcome::cancelled || (task.flags & kMustCancel)) {
+    task.finish_cancelled(outcome == Outcome::cancelled ? std::move(error) : task.take_cancellation());
+  } else {
+    task.finish_with_value();
+  }
+  task.release();
+}
+
+bool TaskCore::cancel_task(std::exception_ptr message) noexcept {
+  if (done()) return false;
+  if (cancel_requests < UINT16_MAX) ++cancel_requests;
+  if (message || (extra && extra->cancel_message)) extra_of(*this).cancel_message = std::move(message);
+  if (waiting() && WaitNode::ops->cancel(*this) == CancelResult::accepted) return true;
+  flags |= kMustCancel;
+  return true;
+}
+
+std::uint16_t TaskCore::uncancel() noexcept {
+  if (cancel_requests > 0 && --cancel_requests == 0) flags &= static_cast<std::uint8_t>(~kMustCancel);
+  return cancel_requests;
+}
+
+std::exception_ptr TaskCore::take_cancellation() noexcept {
+  flags &= static_cast<std::uint8_t>(~(kMustCancel | kWaitCancelled));
+  if (!extra || !extra->cancel_message) return nullptr;
+  return std::make_exception_ptr(CancelledError(std::exchange(extra->cancel_message, nullptr)));
+}
+
+void TaskCore::throw_cancelled() {
+  if (auto with_message = take_cancellation()) std::rethrow_exception(with_message);
+  throw CancelledError();
+}
+
+void TaskCore::abandon() noexcept {
+  if (WaitNode::ops && resume_point && (flags & kStarted)) WaitNode::ops->detach(*this);
+  flags &= static_cast<std::uint8_t>(~kWaiting);
+  auto frame = std::coroutine_handle<PromiseBase>::from_address(root);
+  const QuietDestruction quiet;
+  conclude_task(*this, frame.promise(), frame, Outcome::cancelled, nullptr);
+}
+
+void die_suspended_on_nothing(const TaskCore& task) noexcept {
+  const auto text = fmt::format(
+      "eddy: task {} suspended on nothing: it awaits something that is not eddy's, or g++ 12 lost a resume\n"
+      "  (docs/troubleshooting.md, 'suspended on nothing')\n",
+      describe_task(task));
+  std::fputs(text.c_str(), stderr);
+  std::abort();
+}
+
+TaskExtra& extra_of(TaskCore& task) noexcept {
+  if (!task.extra) task.extra = new TaskExtra;
+  return *task.extra;
+}
+
+void remember_origin(TaskCore& task, const PromiseBase& promise) noexcept {
+  auto& extra = extra_of(task);
+  extra.function = promise.function;
+  extra.file = static_cast<const char*>(promise.continuation);
+  extra.line = promise.created_line;
+  if (!extra.file || !*extra.file) {
+    extra.file = promise.file;
+    extra.line = promise.line;
+  }
+}
+
+void name_task(TaskCore& task, std::string_view name) { extra_of(task).name = name; }
+
+namespace {
+thread_local int quiet_depth = 0;
+}  // namespace
+
+QuietDestruction::QuietDestruction() noexcept { ++quiet_depth; }
+QuietDestruction::~QuietDestruction() { --quiet_depth; }
+
+void report_never_awaited(const PromiseBase& promise) noexcept {
+  if (quiet_depth > 0) return;
+  auto text = fmt::format("coroutine '{}' ({}:{}) was never awaited; co_await it or create_task() it", promise.function,
+                          promise.file, promise.line);
+  if (this_thread.loop) return Loop::of(*this_thread.loop).report(std::move(text), nullptr, nullptr);
+  std::fputs(("eddy: " + text + "\n").c_str(), stderr);
+}
+
+}  // namespace eddy::detail
+
+namespace eddy {
+
+bool AnyTask::cancel(std::string_view message) const {
+  return core_->cancel_task(std::make_exception_ptr(std::runtime_error(std::string(message))));
+}
+
+std::string_view AnyTask::name() const { return detail::name_of(*core_); }
+void AnyTask::set_name(std::string_view name) const { detail::name_task(*core_, name); }
+
+}  // namespace eddy
