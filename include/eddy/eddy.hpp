@@ -2,6 +2,7 @@
 // The whole runtime. Programs that count their compile time include what they use instead.
 #pragma once
 
+#include <eddy/addresses.hpp>
 #include <eddy/as_completed.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/concurrent.hpp>
@@ -16,6 +17,7 @@
 #include <eddy/queues.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runners.hpp>
+#include <eddy/streams.hpp>
 #include <eddy/taskgroups.hpp>
 #include <eddy/tasks.hpp>
 #include <eddy/threads.hpp>

@@ -45,8 +45,7 @@ class StreamDriver {
   virtual int fd() const noexcept = 0;
 
   /// Asks for bytes: `received`, `ended` or `read_failed` is called once, now (if they are there) or later.
-  /// `inline_allowed` false: later.
-  virtual void read(bool inline_allowed) = 0;
+  virtual void read() = 0;
   /// Withdraws read(); bytes that came stay.
   virtual void stop_reading() noexcept = 0;
   /// Sends the sink's queue: what can go goes now, the rest when there is room.

@@ -44,9 +44,9 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
 
   int fd() const noexcept override { return owner_.get(); }
 
-  void read(bool inline_allowed) override {
+  void read() override {
     reading_ = true;
-    if (may_read_ && inline_allowed) return receive();
+    if (may_read_) return receive();
     want();
   }
   void stop_reading() noexcept override {

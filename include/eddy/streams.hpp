@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <eddy/addresses.hpp>
+#include <eddy/clock.hpp>
+#include <eddy/coro.hpp>
+#include <eddy/detail/task_core.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace eddy {
+
+namespace detail {
+
+class StreamCore;
+void retain(StreamCore& core) noexcept;
+void release(StreamCore& core) noexcept;
+
+/// A counted handle of a stream; the last one closes it.
+class StreamHandle {
+ public:
+  StreamHandle() noexcept = default;
+  explicit StreamHandle(StreamCore& core) noexcept : core_(&core) { retain(core); }
+  StreamHandle(const StreamHandle& other) noexcept : core_(other.core_) {
+    if (core_) retain(*core_);
+  }
+  StreamHandle(StreamHandle&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  StreamHandle& operator=(StreamHandle other) noexcept {
+    std::swap(core_, other.core_);
+    return *this;
+  }
+  ~StreamHandle() {
+    if (core_) release(*core_);
+  }
+
+  explicit operator bool() const noexcept { return core_ != nullptr; }
+  StreamCore& core() const noexcept { return *core_; }
+
+ protected:
+  StreamCore* core_ = nullptr;
+};
+
+/// What a read waits for.
+enum class ReadGoal : unsigned char { any, exactly, until, everything, quiet };
+
+/// True: the goal is met, or can never be. Starts reading otherwise.
+bool begin_read(StreamCore& core, ReadGoal goal, std::size_t count, std::string_view separator);
+void wait_read(StreamCore& core, std::coroutine_handle<> where);
+/// Throws what ended the read early: CancelledError, an OSError.
+void finish_read(StreamCore& core, bool waited);
+
+std::string_view take_any(StreamCore& core, std::size_t most) noexcept;
+std::string_view take_exactly(StreamCore& core, std::size_t count);
+std::string_view take_until(StreamCore& core, std::string_view separator, bool partial_at_end);
+
+class ReadBase {
+ public:
+  void await_suspend(std::coroutine_handle<> where) {
+    wait_read(*core_, where);
+    waited_ = true;
+  }
+
+ protected:
+  explicit ReadBase(StreamCore& core) noexcept : core_(&core) {}
+  StreamCore* core_;
+  bool waited_ = false;
+};
+
+/// `Text` is std::string, a copy, or std::string_view, valid until the next read.
+template <class Text>
+class [[nodiscard("co_await it")]] ReadAny : public ReadBase {
+ public:
+  ReadAny(StreamCore& core, std::size_t most) noexcept : ReadBase(core), most_(most) {}
+  bool await_ready() { return most_ == 0 || begin_read(*core_, ReadGoal::any, 0, {}); }
+  Text await_resume() {
+    if (most_ == 0) return Text();
+    finish_read(*core_, waited_);
+    return Text(take_any(*core_, most_));
+  }
+
+ private:
+  std::size_t most_;
+};
+
+template <class Text>
+class [[nodiscard("co_await it")]] ReadExactly : public ReadBase {
+ public:
+  ReadExactly(StreamCore& core, std::size_t count) noexcept : ReadBase(core), count_(count) {}
+  bool await_ready() { return begin_read(*core_, ReadGoal::exactly, count_, {}); }
+  Text await_resume() {
+    finish_read(*core_, waited_);
+    return Text(take_exactly(*core_, count_));
+  }
+
+ private:
+  std::size_t count_;
+};
+
+template <class Text, bool kPartialAtEnd>
+class [[nodiscard("co_await it")]] ReadUntil : public ReadBase {
+ public:
+  ReadUntil(StreamCore& core, std::string_view separator) : ReadBase(core), separator_(separator) {}
+  bool await_ready() { return begin_read(*core_, ReadGoal::until, 0, separator_); }
+  auto await_resume() {
+    finish_read(*core_, waited_);
+    return Text(take_until(*core_, separator_, kPartialAtEnd));
+  }
+
+ private:
+  std::string separator_;
+};
+
+class [[nodiscard("co_await it")]] ReadLine : public ReadUntil<std::string, true> {
+ public:
+  explicit ReadLine(StreamCore& core) : ReadUntil(core, "\n") {}
+  std::optional<std::string> await_resume() {
+    auto line = ReadUntil::await_resume();
+    if (line.empty()) return std::nullopt;
+    return line;
+  }
+};
+
+class [[nodiscard("co_await it")]] ReadAll : public ReadBase {
+ public:
+  explicit ReadAll(StreamCore& core) noexcept : ReadBase(core) {}
+  bool await_ready() { return begin_read(*core_, ReadGoal::everything, 0, {}); }
+  std::string await_resume() {
+    finish_read(*core_, waited_);
+    return std::string(take_any(*core_, static_cast<std::size_t>(-1)));
+  }
+};
+
+}  // namespace detail
+
+/// The reading side of a connection: `asyncio.StreamReader`.
+///
+/// One task reads at a time; a second concurrent read throws RuntimeError. Memory is bounded: nothing is
+/// read from the kernel beyond what a read asks for, so a slow reader holds its peer back. A cancelled
+/// read loses no byte. Errors of the connection are thrown by the read that finds them and by every later
+/// one.
+class StreamReader : public detail::StreamHandle {
+ public:
+  using StreamHandle::StreamHandle;
+
+  /// Up to `n` bytes, as soon as there are any; empty at the end of the stream.
+  auto read(std::size_t n) { return detail::ReadAny<std::string>(*core_, n); }
+  /// Everything up to the end of the stream.
+  auto read() { return detail::ReadAll(*core_); }
+  /// Exactly `n` bytes. Throws IncompleteReadError if the stream ends before.
+  auto readexactly(std::size_t n) { return detail::ReadExactly<std::string>(*core_, n); }
+  /// Through the first `separator`. Throws LimitOverrunError when there is none within the limit (the bytes
+  /// stay), IncompleteReadError when the stream ends before it.
+  auto readuntil(std::string_view separator = "\n") {
+    return detail::ReadUntil<std::string, false>(*core_, separator);
+  }
+  /// Through the next '\n', or what is left before the end of the stream; empty at the end.
+  auto readline() { return detail::ReadUntil<std::string, true>(*core_, "\n"); }
+  /// The next line, or nothing at the end: `while (auto line = co_await reader.next())`.
+  auto next() { return detail::ReadLine(*core_); }
+
+  // Without a copy: the bytes stay in the reader's buffer, valid until its next read.
+
+  /// What has come, up to `n` bytes, consumed; empty at the end.
+  auto read_view(std::size_t n = static_cast<std::size_t>(-1)) { return detail::ReadAny<std::string_view>(*core_, n); }
+  auto readexactly_view(std::size_t n) { return detail::ReadExactly<std::string_view>(*core_, n); }
+  auto readuntil_view(std::string_view separator = "\n") {
+    return detail::ReadUntil<std::string_view, false>(*core_, separator);
+  }
+
+  /// For parsers: what is buffered, nothing consumed. Never waits.
+  std::string_view buffered() const noexcept;
+  /// Drops the first `n` bytes of buffered().
+  void consume(std::size_t n) noexcept;
+  /// Waits until more bytes are buffered than now, or the stream has ended: false.
+  [[nodiscard("co_await it")]] auto more() { return More(*core_); }
+
+  /// The stream has ended and everything was read.
+  bool at_eof() const noexcept;
+  /// The largest line or delimited piece, bytes.
+  std::size_t limit() const noexcept;
+
+ private:
+  class More : public detail::ReadBase {
+   public:
+    explicit More(detail::StreamCore& core) noexcept : ReadBase(core) {}
+    bool await_ready();
+    bool await_resume();
+
+   private:
+    std::size_t before_ = 0;
+  };
+};
+
+/// The writing side of a connection: `asyncio.StreamWriter`.
+class StreamWriter : public detail::StreamHandle {
+ public:
+  using StreamHandle::StreamHandle;
+
+  /// Sends at once what the kernel takes and keeps a copy of the rest. Never waits: `co_await drain()` after
+  /// it keeps memory bounded. Throws RuntimeError after close() or write_eof(); on a broken connection it
+  /// does nothing, and drain() throws.
+  void write(std::string_view data);
+  /// The same for many pieces, in one system call where possible.
+  void writelines(const std::vector<std::string_view>& pieces);
+
+  /// Waits while more than 64 KiB are unsent, until at most 16 KiB are. Throws the connection's error.
+  [[nodiscard("co_await it")]] auto drain() { return Drain(*core_); }
+
+  /// Holds writes back until it goes out of scope; then they leave together.
+  class [[nodiscard("it flushes at the end of its scope: give it a name")]] Cork;
+  Cork cork();
+
+  /// No more writes: the peer sees the end of the stream after what was written before.
+  void write_eof();
+  /// Sends what was written before, then closes. Reads end.
+  void close();
+  /// Closes at once; what was not sent is lost.
+  void abort();
+  /// Waits until it is closed. Throws what broke the connection.
+  [[nodiscard("co_await it")]] auto wait_closed() { return WaitClosed(*core_); }
+  bool is_closing() const noexcept;
+  /// Bytes that were written and not yet taken by the kernel.
+  std::size_t write_buffer_size() const noexcept;
+
+  Address local_address() const;
+  Address peer_address() const;
+  /// -1 once it is closed.
+  int fileno() const noexcept;
+
+ private:
+  class Drain {
+   public:
+    explicit Drain(detail::StreamCore& core) noexcept : core_(&core) {}
+    bool await_ready() const;
+    void await_suspend(std::coroutine_handle<> where);
+    void await_resume();
+
+   private:
+    detail::StreamCore* core_;
+    bool waited_ = false;
+  };
+  class WaitClosed {
+   public:
+    explicit WaitClosed(detail::StreamCore& core) noexcept : core_(&core) {}
+    bool await_ready() const noexcept;
+    void await_suspend(std::coroutine_handle<> where);
+    void await_resume();
+
+   private:
+    detail::StreamCore* core_;
+    bool waited_ = false;
+  };
+};
+
+class StreamWriter::Cork {
+ public:
+  explicit Cork(StreamWriter writer);
+  Cork(Cork&&) noexcept = default;
+  Cork& operator=(Cork&&) = delete;
+  ~Cork();
+
+ private:
+  StreamWriter writer_;
+};
+
+/// The two sides of a connection: `auto [reader, writer] = co_await open_connection(…);`
+struct Streams {
+  StreamReader reader;
+  StreamWriter writer;
+};
+
+struct ConnectionOptions {
+  // Limits.
+  std::size_t limit = 64 * 1024;  // the longest line of readline() and readuntil(), bytes
+  // Behaviour.
+  Address local = {};  // where to connect from; empty: the system's choice
+};
+
+/// Connects to a TCP server: tries the addresses of `host` in turn.
+///
+/// Throws GaiError if the name cannot be resolved; ConnectionRefusedError and its family if no address can
+/// be reached, with the outcome of each; ValueError for a port outside of 0 to 65535. There is no time
+/// limit but the system's: wrap it in timeout().
+Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options = {});
+
+/// The two ends of a new pipe: what is written to one is read from the other.
+Coro<Streams> open_pipe();
+
+/// The addresses of a host name, from the system's resolver on the loop's thread pool. Numeric ones need
+/// no thread. Throws GaiError.
+Coro<std::vector<Address>> getaddrinfo(std::string host, int port);
+
+struct ServerOptions {
+  // Limits.
+  std::size_t limit = 64 * 1024;  // of each connection's reader
+  int backlog = 1024;             // connections that wait to be accepted
+  std::size_t max_connections = 0;  // beyond it, new ones wait in the backlog; 0: no limit
+  // Behaviour.
+  bool reuse_address = true;
+  bool reuse_port = false;  // several loops or processes share the port
+};
+
+namespace detail {
+
+/// A server's callback, type-erased; it lives as long as a connection uses it.
+struct ConnectionHandler {
+  virtual ~ConnectionHandler() = default;
+  virtual Coro<> handle(StreamReader reader, StreamWriter writer) = 0;
+};
+template <class F>
+struct CallableHandler final : ConnectionHandler {
+  explicit CallableHandler(F f) : function(std::move(f)) {}
+  Coro<> handle(StreamReader reader, StreamWriter writer) override {
+    return function(std::move(reader), std::move(writer));
+  }
+  F function;
+};
+
+class ServerCore;
+
+}  // namespace detail
+
+/// A listening server: `asyncio.Server`. A handle: the server accepts until close() or the end of its loop,
+/// whether or not somebody keeps the handle.
+class Server {
+ public:
+  explicit Server(std::shared_ptr<detail::ServerCore> core) noexcept : core_(std::move(core)) {}
+
+  /// Where it listens; port 0 was replaced by the system's choice.
+  Address address() const;
+  int port() const { return address().port(); }
+  std::vector<Address> addresses() const;
+
+  bool is_serving() const noexcept;
+  std::size_t connections() const noexcept;
+
+  /// Accepts until it is cancelled, then closes.
+  Coro<> serve_forever();
+  /// Stops accepting. Open connections go on.
+  void close();
+  /// Waits until it is closed and every connection's handler has ended.
+  Coro<> wait_closed();
+  /// Cancels the handlers of open connections.
+  void close_clients();
+
+ private:
+  std::shared_ptr<detail::ServerCore> core_;
+};
+
+namespace detail {
+Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options);
+}
+
+/// Listens on a TCP port and calls `handler(StreamReader, StreamWriter)`, a coroutine, for each connection
+/// in a task of its own. The connection is closed when the handler ends and drops its streams; what it
+/// throws is reported to the loop's exception handler.
+///
+/// `host`: a name or an address; "" for every interface. `port` 0 lets the system choose. The handler is
+/// kept as long as a connection uses it: a capturing lambda is fine.
+template <class F>
+Coro<Server> start_server(F handler, std::string host, int port, ServerOptions options = {}) {
+  return detail::start_server(std::make_shared<detail::CallableHandler<F>>(std::move(handler)), std::move(host), port,
+                              options);
+}
+
+}  // namespace eddy

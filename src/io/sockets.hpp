@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Sockets before they are streams: making, connecting, listening, naming.
+#pragma once
+
+#include <eddy/addresses.hpp>
+#include <eddy/coro.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+
+namespace eddy::detail {
+
+/// Empty if the descriptor is none of a connected socket.
+Address peer_of(int fd) noexcept;
+Address local_of(int fd) noexcept;
+
+/// Throws ValueError: "connect: port 70000 is outside of 0 to 65535".
+void check_port(std::string_view operation, int port);
+
+/// A connected, non-blocking TCP socket. Throws OSError.
+Coro<UniqueFd> connect_to(Address remote, Address local);
+
+/// A listening, non-blocking TCP socket. Throws OSError that names the address.
+UniqueFd listen_on(const Address& address, int backlog, bool reuse_address, bool reuse_port);
+
+void set_nodelay(int fd) noexcept;
+
+}  // namespace eddy::detail

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: MIT
+#include "io/stream_core.hpp"
+
+#include <eddy/exceptions.hpp>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/text.hpp"
+#include "io/sockets.hpp"
+
+namespace eddy::detail {
+
+namespace {
+
+CancelResult cancel_listed(TaskCore& task) noexcept {
+  task.wake_cancelled();
+  return CancelResult::accepted;
+}
+void detach_listed(TaskCore& task) noexcept {
+  if (task.WaitNode::is_linked()) task.WaitNode::unlink();
+}
+template <const char* what>
+void describe_stream(const TaskCore& task, Text& text) {
+  text.add("{} descriptor {}", what, static_cast<const StreamCore*>(task.object)->fd());
+}
+constexpr char kReading[] = "bytes from";
+constexpr char kDraining[] = "room to write to";
+constexpr char kClosing[] = "the end of";
+
+}  // namespace
+
+const WaitOps StreamCore::kReadOps{&cancel_read, [](TaskCore&) noexcept {}, &describe_stream<kReading>, nullptr};
+const WaitOps StreamCore::kDrainOps{&cancel_listed, &detach_listed, &describe_stream<kDraining>, nullptr};
+const WaitOps StreamCore::kCloseOps{&cancel_listed, &detach_listed, &describe_stream<kClosing>, nullptr};
+
+StreamCore::StreamCore(Loop& loop, int fd, std::size_t limit) : loop_(loop), limit_(limit) {
+  run = &pump_later;
+  try {
+    driver_ = loop.backend->make_stream(fd, *this);
+  } catch (...) {
+    ::close(fd);
+    throw;
+  }
+  loop_.resources.push_back(static_cast<LoopResource&>(*this));
+  loop_.expect_wakeup();
+}
+
+void StreamCore::release() noexcept {
+  if (--references_ > 0) return;
+  // Nobody can read or write any more: send what was written, then go.
+  ++references_;
+  if (!closed()) close();
+  if (--references_ == 0 && closed()) delete this;
+}
+
+// --- reading ------------------------------------------------------------------------------------------
+
+bool StreamCore::begin_read(ReadGoal goal, std::size_t count, std::string_view separator) {
+  if (reader_) {
+    throw RuntimeError(fmt::format("{}: another task already waits to read from it; one task reads at a time", describe()));
+  }
+  if (goal == ReadGoal::until && separator.empty()) throw ValueError("readuntil: the separator must not be empty");
+  goal_ = goal;
+  goal_count_ = count;
+  if (goal == ReadGoal::until) separator_.assign(separator);
+  scanned_ = found_ = 0;
+  if (goal_met()) return true;
+  pump();
+  return goal_met();
+}
+
+bool StreamCore::goal_met() noexcept {
+  if (ended_ || read_error_) {
+    if (goal_ == ReadGoal::until) found_ = find_end();
+    return true;
+  }
+  switch (goal_) {
+    case ReadGoal::any: return !buffer_.empty();
+    case ReadGoal::exactly: return buffer_.size() >= goal_count_;
+    case ReadGoal::everything: return false;
+    case ReadGoal::quiet: return true;
+    case ReadGoal::until: break;
+  }
+  found_ = find_end();
+  return found_ != 0 || buffer_.size() > limit_ + separator_.size() || scanned_ > limit_;
+}
+
+// Where the separator ends, looking only at what came since the last time; 0: it is not there.
+std::size_t StreamCore::find_end() noexcept {
+  if (found_) return found_;
+  const auto bytes = buffer_.readable();
+  if (bytes.size() < separator_.size()) return 0;
+  const auto at = bytes.find(separator_, scanned_);
+  if (at != bytes.npos) return at + separator_.size();
+  scanned_ = bytes.size() - separator_.size() + 1;
+  return 0;
+}
+
+// Reads while the kernel has something and the goal is not met, but not without end: after some transfers
+// others get a turn.
+void StreamCore::pump() noexcept {
+  constexpr int kInlineTransfers = 16;
+  if (pumping_ || !driver_) return;
+  pumping_ = true;
+  int transfers = 0;
+  while (!asked_ && !goal_met()) {
+    if (transfers++ == kInlineTransfers) {
+      retain();
+      loop_.ready.push(*this);
+      break;
+    }
+    asked_ = true;
+    driver_->read();
+  }
+  pumping_ = false;
+}
+
+void StreamCore::pump_later(ReadyNode& node, Dispatch how) noexcept {
+  auto& self = static_cast<StreamCore&>(node);
+  if (how == Dispatch::run && self.reader_) {
+    self.pump();
+    if (self.goal_met()) self.wake_reader();
+  }
+  self.release();
+}
+
+std::span<char> StreamCore::read_space() {
+  const std::size_t wanted = goal_ == ReadGoal::exactly ? goal_count_ : 0;
+  return buffer_.space(std::max(wanted, buffer_.size() + 1));
+}
+
+void StreamCore::received(std::size_t count) noexcept {
+  asked_ = false;
+  buffer_.added(count);
+  if (pumping_) return;
+  pump();
+  if (goal_met()) wake_reader();
+}
+
+void StreamCore::ended() noexcept {
+  asked_ = false;
+  ended_ = true;
+  if (!pumping_) wake_reader();
+}
+
+void StreamCore::read_failed(int error_number) noexcept {
+  asked_ = false;
+  read_error_ = error_number;
+  if (!pumping_) wake_reader();
+}
+
+void StreamCore::wake_reader() noexcept {
+  if (reader_) reader_->wake();
+}
+
+void StreamCore::wait_read(std::coroutine_handle<> where) {
+  buffer_.rest();
+  reader_ = &current_task_core();
+  reader_->wait(where, kReadOps, this);
+}
+
+CancelResult StreamCore::cancel_read(TaskCore& task) noexcept {
+  auto& self = *static_cast<StreamCore*>(task.object);
+  if (std::exchange(self.asked_, false) && self.driver_) self.driver_->stop_reading();
+  task.wake_cancelled();
+  return CancelResult::accepted;
+}
+
+void StreamCore::finish_read(bool waited) {
+  const auto goal = std::exchange(goal_, ReadGoal::quiet);
+  if (waited) {
+    TaskCore& task = *std::exchange(reader_, nullptr);
+    if (task.must_throw()) {
+      if (std::exchange(asked_, false) && driver_) driver_->stop_reading();
+      task.throw_cancelled();
+    }
+  }
+  // What came before the error is still read.
+  if (read_error_ && (buffer_.empty() || goal == ReadGoal::everything)) throw_os_error(read_error_, "read from " + describe());
+}
+
+std::string_view StreamCore::take_any(std::size_t most) noexcept {
+  const auto bytes = buffer_.readable().substr(0, most);
+  buffer_.consume(bytes.size());
+  return bytes;
+}
+
+std::string_view StreamCore::take_exactly(std::size_t count) {
+  if (buffer_.size() < count) {
+    if (read_error_) throw_os_error(read_error_, "read from " + describe());
+    throw IncompleteReadError(std::string(take_any(count)), count);
+  }
+  return take_any(count);
+}
+
+std::string_view StreamCore::take_until(std::string_view separator, bool partial_at_end) {
+  if (found_ && found_ - separator.size() <= limit_) return take_any(found_);
+  if (!found_ && (ended_ || read_error_)) {
+    if (read_error_) throw_os_error(read_error_, "read from " + describe());
+    if (partial_at_end) return take_any(buffer_.size());
+    throw IncompleteReadError(std::string(take_any(buffer_.size())), 0);
+  }
+  const auto consumed = found_ ? found_ - separator.size() : scanned_;
+  throw LimitOverrunError(
+      found_ ? fmt::format("{}: the separator came after {} bytes; the reader's limit is {}", describe(), consumed, limit_)
+             : fmt::format("{}: no separator in {} bytes; the reader's limit is {}", describe(), buffer_.size(), limit_),
+      consumed);
+}
+
+// --- writing ------------------------------------------------------------------------------------------
+
+void StreamCore::check_writable() const {
+  if (closing_) throw RuntimeError(fmt::format("write to {} after close()", describe()));
+  if (eof_wanted_) throw RuntimeError(fmt::format("write to {} after write_eof()", describe()));
+}
+
+void StreamCore::write(std::string_view data) {
+  check_writable();
+  if (lost_ || closed() || data.empty()) return;
+  if (corks_ > 0 || queued() > 0) {
+    out_.append(data);
+    return;
+  }
+  direct_ = data;
+  flush();
+  if (!direct_.empty() && !lost_) out_.assign(direct_);
+  out_begin_ = 0;
+  direct_ = {};
+}
+
+void StreamCore::writelines(const std::vector<std::string_view>& pieces) {
+  check_writable();
+  cork();
+  for (auto piece : pieces) write(piece);
+  uncork();
+}
+
+void StreamCore::uncork() noexcept {
+  if (--corks_ == 0 && queued() > 0) {
+    flush();
+    after_flush();
+  }
+}
+
+void StreamCore::flush() noexcept {
+  if (driver_) driver_->flush();
+}
+
+std::size_t StreamCore::write_queue(iovec* pieces, std::size_t) noexcept {
+  if (!direct_.empty()) {
+    pieces[0] = {const_cast<char*>(direct_.data()), direct_.size()};
+    return 1;
+  }
+  if (queued() == 0) return 0;
+  pieces[0] = {out_.data() + out_begin_, queued()};
+  return 1;
+}
+
+void StreamCore::sent(std::size_t count) noexcept {
+  if (!direct_.empty()) {
+    direct_.remove_prefix(count);
+    return;
+  }
+  out_begin_ += count;
+  if (out_begin_ == out_.size()) {
+    out_begin_ = 0;
+    if (out_.capacity() > kHighWater) out_ = {};
+    else out_.clear();
+  } else if (out_begin_ > kHighWater && out_begin_ > out_.size() / 2) {
+    out_.erase(0, out_begin_);
+    out_begin_ = 0;
+  }
+  if (corks_ == 0) after_flush();
+}
+
+// Something may have gone: those that wait for room, for the end of the stream, for the close.
+void StreamCore::after_flush() noexcept {
+  if (queued() <= kLowWater) wake_all(drainers_);
+  if (queued() > 0 || lost_) return;
+  if (eof_wanted_ && !std::exchange(eof_sent_, true)) ::shutdown(fd(), SHUT_WR);
+  if (closing_) finish_close();
+}
+
+void StreamCore::write_failed(int error_number) noexcept { lose(error_number); }
+
+void StreamCore::wait_drain(std::coroutine_handle<> where) {
+  TaskCore& task = current_task_core();
+  if (queued() <= kHighWater || lost_) {  // closing or lost: asyncio lets others run once
+    task.resume_point = where;
+    task.object = nullptr;
+    task.WaitNode::ops = &kDrainOps;
+    loop_.ready.push(task);
+    return;
+  }
+  task.wait(where, kDrainOps, this);
+  drainers_.push_back(static_cast<WaitNode&>(task));
+}
+
+void StreamCore::finish_drain(bool waited) {
+  if (waited) {
+    TaskCore& task = current_task_core();
+    detach_listed(task);
+    task.throw_if_cancelled();
+  }
+  if (lost_) throw_lost("write to ");
+  if (read_error_) throw_os_error(read_error_, "write to " + describe());
+}
+
+void StreamCore::write_eof() {
+  if (closing_ || std::exchange(eof_wanted_, true) || closed()) return;
+  if (corks_ == 0) after_flush();
+}
+
+// --- the end ------------------------------------------------------------------------------------------
+
+void StreamCore::close() {
+  if (closed() || std::exchange(closing_, true)) return;
+  corks_ = 0;
+  if (queued() > 0) flush();
+  if (!closed() && queued() == 0) finish_close();
+}
+
+void StreamCore::lose(int error_number) noexcept {
+  if (closed() || lost_) return;
+  lost_ = true;
+  write_error_ = error_number;
+  if (!read_error_) read_error_ = error_number;
+  out_.clear();
+  out_begin_ = 0;
+  direct_ = {};
+  finish_close();
+}
+
+// The driver may be on the stack below us: it is destroyed from the ready queue, its descriptor with it.
+void StreamCore::finish_close() noexcept {
+  if (closed()) return;
+  struct Grave final : ReadyNode, Pooled {
+    std::unique_ptr<StreamDriver> driver;
+    StreamCore* core;
+    static void bury(ReadyNode& node, Dispatch) noexcept {
+      auto* self = static_cast<Grave*>(&node);
+      self->core->release();
+      delete self;
+    }
+  };
+  auto* grave = new Grave;
+  grave->run = &Grave::bury;
+  grave->driver = std::move(driver_);
+  grave->core = this;
+  retain();
+  loop_.ready.push(*grave);
+  static_cast<LoopResource&>(*this).unlink();
+  loop_.wakeup_came();
+  if (std::exchange(asked_, false)) grave->driver->stop_reading();
+  ended_ = true;
+  wake_reader();
+  wake_all(drainers_);
+  wake_all(closers_);
+}
+
+void StreamCore::loop_closed() noexcept {
+  // The loop has unlinked us already.
+  loop_.wakeup_came();
+  driver_.reset();
+  ended_ = lost_ = true;
+  if (references_ == 0) delete this;
+}
+
+void StreamCore::wait_closed(std::coroutine_handle<> where) {
+  TaskCore& task = current_task_core();
+  task.wait(where, kCloseOps, this);
+  closers_.push_back(static_cast<WaitNode&>(task));
+}
+
+void StreamCore::finish_wait_closed(bool waited) {
+  if (waited) {
+    TaskCore& task = current_task_core();
+    detach_listed(task);
+    task.throw_if_cancelled();
+  }
+  if (lost_ && write_error_) throw_lost("close ");
+}
+
+void StreamCore::throw_lost(const char* operation) const {
+  if (write_error_) throw_os_error(write_error_, operation + describe());
+  throw ConnectionAbortedError(ECONNABORTED, fmt::format("{}{}: the connection was aborted", operation, describe()));
+}
+
+void StreamCore::hung_up() noexcept {
+  hung_up_ = true;
+  if (auto* call = std::exchange(hangup_call_, nullptr)) call(hangup_context_);
+}
+
+void StreamCore::on_hangup(void (*call)(void*) noexcept, void* context) noexcept {
+  hangup_call_ = hung_up_ ? nullptr : call;
+  hangup_context_ = context;
+  if (hung_up_ && call) call(context);
+}
+
+void StreamCore::wake_all(List& waiters) noexcept {
+  for (ListNode* node = waiters.front(); node != waiters.end(); node = node->next) task_of(*node).wake();
+}
+
+std::string StreamCore::describe() const {
+  if (!driver_) return "a closed stream";
+  const auto peer = peer_of(fd());
+  return peer ? peer.str() : fmt::format("descriptor {}", fd());
+}
+
+Streams make_streams(Loop& loop, int fd, std::size_t limit) {
+  auto* core = new StreamCore(loop, fd, limit);
+  return {StreamReader(*core), StreamWriter(*core)};
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// One connection: its buffers, its waiters, its end. Moves bytes through a StreamDriver and is told of them
+// through StreamSink; knows nothing of descriptors.
+//
+//     open --close()--> closing (sends what is queued) --> closed
+//       |                                                    ^
+//       '--abort(), a write that fails, the loop closes ------'
+#pragma once
+
+#include <eddy/streams.hpp>
+
+#include <memory>
+#include <string>
+
+#include "io/read_buffer.hpp"
+#include "loop/backend.hpp"
+#include "loop/loop.hpp"
+
+namespace eddy::detail {
+
+class StreamCore final : public StreamSink, public LoopResource, public ReadyNode {
+ public:
+  /// Takes the descriptor over, also when it throws.
+  StreamCore(Loop& loop, int fd, std::size_t limit);
+  StreamCore(const StreamCore&) = delete;
+  StreamCore& operator=(const StreamCore&) = delete;
+
+  // --- reading
+  bool begin_read(ReadGoal goal, std::size_t count, std::string_view separator);
+  void wait_read(std::coroutine_handle<> where);
+  void finish_read(bool waited);
+  ReadBuffer& buffer() noexcept { return buffer_; }
+  bool ended_reading() const noexcept { return ended_; }
+  std::size_t limit() const noexcept { return limit_; }
+  std::string_view take_any(std::size_t most) noexcept;
+  std::string_view take_exactly(std::size_t count);
+  std::string_view take_until(std::string_view separator, bool partial_at_end);
+
+  // --- writing
+  void write(std::string_view data);
+  void writelines(const std::vector<std::string_view>& pieces);
+  void write_eof();
+  void cork() noexcept { ++corks_; }
+  void uncork() noexcept;
+  std::size_t queued() const noexcept { return out_.size() - out_begin_; }
+  bool must_drain() const noexcept { return queued() > kHighWater || closing_ || lost_; }
+  void wait_drain(std::coroutine_handle<> where);
+  void finish_drain(bool waited);
+
+  // --- the end
+  void close();
+  void abort() noexcept { lose(0); }
+  bool is_closing() const noexcept { return closing_ || closed(); }
+  bool closed() const noexcept { return driver_ == nullptr; }
+  void wait_closed(std::coroutine_handle<> where);
+  void finish_wait_closed(bool waited);
+  int fd() const noexcept { return driver_ ? driver_->fd() : -1; }
+
+  /// Called once when the peer has gone or the connection broke, also while nobody reads.
+  void on_hangup(void (*call)(void*) noexcept, void* context) noexcept;
+
+  void retain() noexcept { ++references_; }
+  void release() noexcept;
+
+  static constexpr std::size_t kHighWater = 64 * 1024;
+  static constexpr std::size_t kLowWater = kHighWater / 4;
+
+ private:
+  ~StreamCore() = default;
+
+  // StreamSink
+  std::span<char> read_space() override;
+  void received(std::size_t count) noexcept override;
+  void ended() noexcept override;
+  void read_failed(int error_number) noexcept override;
+  std::size_t write_queue(iovec* pieces, std::size_t room) noexcept override;
+  void sent(std::size_t count) noexcept override;
+  void write_failed(int error_number) noexcept override;
+  void hung_up() noexcept override;
+  // LoopResource
+  void loop_closed() noexcept override;
+
+  bool goal_met() noexcept;
+  std::size_t find_end() noexcept;
+  void pump() noexcept;
+  static void pump_later(ReadyNode& node, Dispatch how) noexcept;
+  void wake_reader() noexcept;
+
+  void check_writable() const;
+  void flush() noexcept;
+  void after_flush() noexcept;
+  void lose(int error_number) noexcept;
+  void finish_close() noexcept;
+  void wake_all(List& waiters) noexcept;
+  std::string describe() const;
+  [[noreturn]] void throw_lost(const char* operation) const;
+
+  static CancelResult cancel_read(TaskCore& task) noexcept;
+  static const WaitOps kReadOps, kDrainOps, kCloseOps;
+
+  Loop& loop_;
+  std::unique_ptr<StreamDriver> driver_;  // null once closed
+  std::size_t references_ = 0;
+  std::size_t limit_;
+
+  ReadBuffer buffer_;
+  TaskCore* reader_ = nullptr;  // the task that waits in a read
+  ReadGoal goal_ = ReadGoal::quiet;
+  std::size_t goal_count_ = 0;
+  std::string separator_;
+  std::size_t scanned_ = 0;  // bytes of the buffer in which the separator does not begin
+  std::size_t found_ = 0;    // end of the separator; 0: not found
+  int read_error_ = 0;
+  bool ended_ = false;
+  bool pumping_ = false;
+  bool asked_ = false;  // the driver owes us bytes
+
+  std::string out_;  // what the kernel has not taken yet, from out_begin_ on
+  std::size_t out_begin_ = 0;
+  std::string_view direct_;  // being written: goes first to the kernel, then what is left into out_
+  List drainers_, closers_;
+  int write_error_ = 0;
+  int corks_ = 0;
+  bool lost_ = false;
+  bool closing_ = false;
+  bool eof_wanted_ = false, eof_sent_ = false;
+  bool hung_up_ = false;
+  void (*hangup_call_)(void*) noexcept = nullptr;
+  void* hangup_context_ = nullptr;
+};
+
+/// Wraps a connected, non-blocking descriptor, which it takes over.
+Streams make_streams(Loop& loop, int fd, std::size_t limit);
+
+}  // namespace eddy::detail
