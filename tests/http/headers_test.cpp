@@ -3,18 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include "http/error_of.hpp"
+
 namespace eddy::http {
 namespace {
 
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "no error";
-}
+using test::error_of;
 
 std::string joined(const std::vector<std::string_view>& values) {
   std::string text;

@@ -4,18 +4,12 @@
 #include <eddy/http/body_decoder.hpp>
 #include <gtest/gtest.h>
 
+#include "http/error_of.hpp"
+
 namespace eddy::http {
 namespace {
 
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const ValueError& e) {
-    return e.what();
-  }
-  return "no error";
-}
+using test::error_of;
 
 TEST(Write, AResponseIsTheSumOfItsParts) {
   std::string out;
