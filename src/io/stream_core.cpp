@@ -3,13 +3,12 @@
 
 #include <eddy/exceptions.hpp>
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "base/text.hpp"
+#include "base/unique_fd.hpp"
 #include "io/sockets.hpp"
 
 namespace eddy::detail {
@@ -37,16 +36,13 @@ const WaitOps StreamCore::kReadOps{&cancel_read, [](TaskCore&) noexcept {}, &des
 const WaitOps StreamCore::kDrainOps{&cancel_listed, &detach_listed, &describe_stream<kDraining>, nullptr};
 const WaitOps StreamCore::kCloseOps{&cancel_listed, &detach_listed, &describe_stream<kClosing>, nullptr};
 
-StreamCore::StreamCore(Loop& loop, int fd, std::size_t limit) : loop_(loop), limit_(limit) {
-  run = &pump_later;
-  try {
-    driver_ = loop.backend->make_stream(fd, *this);
-  } catch (...) {
-    ::close(fd);
-    throw;
-  }
+StreamCore::StreamCore(Loop& loop, std::size_t limit) noexcept : loop_(loop), limit_(limit) { run = &pump_later; }
+
+void StreamCore::attach(std::unique_ptr<StreamDriver> driver) {
+  driver_ = std::move(driver);
   loop_.resources.push_back(static_cast<LoopResource&>(*this));
-  loop_.expect_wakeup();
+  // In memory, only this loop's own tasks can bring bytes: they do not count as something from outside.
+  if (!loop_.backend->is_simulated()) loop_.expect_wakeup();
 }
 
 void StreamCore::release() noexcept {
@@ -281,7 +277,7 @@ void StreamCore::sent(std::size_t count) noexcept {
 void StreamCore::after_flush() noexcept {
   if (queued() <= kLowWater) wake_all(drainers_);
   if (queued() > 0 || lost_) return;
-  if (eof_wanted_ && !std::exchange(eof_sent_, true)) ::shutdown(fd(), SHUT_WR);
+  if (eof_wanted_ && !std::exchange(eof_sent_, true)) driver_->shut_down_writing();
   if (closing_) finish_close();
 }
 
@@ -354,7 +350,7 @@ void StreamCore::finish_close() noexcept {
   retain();
   loop_.ready.push(*grave);
   static_cast<LoopResource&>(*this).unlink();
-  loop_.wakeup_came();
+  if (!loop_.backend->is_simulated()) loop_.wakeup_came();
   if (std::exchange(asked_, false)) grave->driver->stop_reading();
   ended_ = true;
   wake_reader();
@@ -364,7 +360,7 @@ void StreamCore::finish_close() noexcept {
 
 void StreamCore::loop_closed() noexcept {
   // The loop has unlinked us already.
-  loop_.wakeup_came();
+  if (!loop_.backend->is_simulated()) loop_.wakeup_came();
   driver_.reset();
   ended_ = lost_ = true;
   if (references_ == 0) delete this;
@@ -411,9 +407,20 @@ std::string StreamCore::describe() const {
   return peer ? peer.str() : fmt::format("descriptor {}", fd());
 }
 
+Streams make_streams(Loop& loop, const MakeDriver& make_driver, std::size_t limit) {
+  auto* core = new StreamCore(loop, limit);
+  Streams streams{StreamReader(*core), StreamWriter(*core)};
+  core->attach(make_driver(*core));
+  return streams;
+}
+
 Streams make_streams(Loop& loop, int fd, std::size_t limit) {
-  auto* core = new StreamCore(loop, fd, limit);
-  return {StreamReader(*core), StreamWriter(*core)};
+  UniqueFd owner(fd);
+  auto* core = new StreamCore(loop, limit);
+  Streams streams{StreamReader(*core), StreamWriter(*core)};
+  core->attach(loop.backend->make_stream(fd, *core));
+  owner.release();
+  return streams;
 }
 
 }  // namespace eddy::detail

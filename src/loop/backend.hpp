@@ -50,6 +50,8 @@ class StreamDriver {
   virtual void stop_reading() noexcept = 0;
   /// Sends the sink's queue: what can go goes now, the rest when there is room.
   virtual void flush() noexcept = 0;
+  /// The peer sees the end of the stream after what was sent. A pipe is closed for it.
+  virtual void shut_down_writing() noexcept = 0;
 };
 
 /// Accepts connections on a listening descriptor, which it owns.

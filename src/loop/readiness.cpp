@@ -54,6 +54,10 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
     want();
   }
 
+  void shut_down_writing() noexcept override {
+    if (is_socket_) ::shutdown(fd(), SHUT_WR);
+  }
+
   void flush() noexcept override {
     for (;;) {
       iovec pieces[64];
