@@ -27,6 +27,15 @@ constexpr char32_t kNone = 0xFFFFFFFF;
 // BIG5-HKSCS has four pairs that mean a letter and a combining mark: flag, letter, mark (both below 0x1000).
 constexpr char32_t kTwoCharacters = 0x80000000;
 
+// Pairs of the Encoding Standard's big5 that glibc's BIG5-HKSCS leaves out.
+constexpr std::array<std::pair<unsigned, char32_t>, 7> kBig5Gaps{{{0xA15A, 0x2574},
+                                                                  {0xA1C3, 0xFFE3},
+                                                                  {0xA1C5, 0x02CD},
+                                                                  {0xA1FE, 0xFF0F},
+                                                                  {0xA240, 0xFF3C},
+                                                                  {0xA2CC, 0x5341},
+                                                                  {0xA2CE, 0x5345}}};
+
 class Iconv {
  public:
   Iconv(const char* to, const char* from) : handle_(::iconv_open(to, from)) {
@@ -124,6 +133,11 @@ Table::Table(const Charset& charset) : charset_(charset) {
     if (charset.name == "shift_jis" && b == 0x80) one_[b] = b;  // the one exception, in both
   }
   if (is_multi_byte(charset.kind)) fill_plane(iconv, "", two_);
+  if (charset.name == "big5") {
+    for (const auto& [pair, character] : kBig5Gaps) two_[pair - 0x8000U] = character;
+  }
+  // CPython takes 80 30 and FF 30 for the start of four bytes that turn out to be none
+  if (charset.kind == Kind::gb18030) leads_[0x80] = leads_[0xFF] = true;
   if (charset.kind == Kind::euc_jp) {
     fill_plane(iconv, "\x8F", three_);
     leads_[0x8F] = true;
