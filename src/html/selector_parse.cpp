@@ -82,19 +82,22 @@ class Parser {
     return {};
   }
 
+  bool skip_comment() {
+    if (peek() != '/' || peek(1) != '*') return false;
+    const auto end = css_.find("*/", at_ + 2);
+    if (end == std::string_view::npos) fail(at_, "a comment that is not closed", "'*/' closes it");
+    at_ = end + 2;
+    return true;
+  }
+
   // Comments are no blanks, but may stand where blanks may. True if there was a blank.
   bool skip_blanks() {
-    const auto begin = at_;
     bool blank = false;
     for (;;) {
       if (!at_end() && is_blank(css_[at_])) {
         ++at_;
         blank = true;
-      } else if (peek() == '/' && peek(1) == '*') {
-        const auto end = css_.find("*/", at_ + 2);
-        if (end == std::string_view::npos) fail(begin, "a comment that is not closed", "'*/' closes it");
-        at_ = end + 2;
-      } else {
+      } else if (!skip_comment()) {
         return blank;
       }
     }
@@ -269,6 +272,7 @@ class Parser {
       case '.': compound.simples.push_back(parse_class()); return true;
       case '[': compound.simples.push_back(parse_attribute()); return true;
       case ':': parse_pseudo(compound); return true;
+      case '/': return skip_comment();
       default: return false;
     }
   }
