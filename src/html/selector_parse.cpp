@@ -75,7 +75,7 @@ class Parser {
 
   std::string hint_for_stray() const {
     if (peek() == '/') return "this looks like XPath; CSS writes 'div > a' for '//div/a'";
-    if (peek() == ')') return "there is one ')' too many";
+    if (peek() == ')' && nesting_ == 0) return "there is one ')' too many";
     if (peek() == '@') return "CSS has no '@' in front of attribute names: [href]";
     if (is_digit(peek())) return "a name cannot begin with a digit; write '\\3" + std::string(1, peek()) + " '";
     if (peek() == '=') return "attributes are tested in brackets: [name='value']";
@@ -464,7 +464,8 @@ class Parser {
     } else {
       parse_series(simple);
     }
-    if (may_filter && skip_blanks() && take_word("of")) simple.list = parse_list(false);
+    skip_blanks();
+    if (may_filter && !is_name_char(css_[at_ - 1]) && take_word("of")) simple.list = parse_list(false);
     return simple;
   }
 

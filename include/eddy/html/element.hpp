@@ -157,6 +157,7 @@ class Elements {
   Elements select(std::string_view css) const { return select(Selector(css)); }
   Elements select(const Selector& selector) const;
   Elements find_all(const Query& query) const;
+  Elements find_all(std::string_view name) const { return find_all(Query{.name = name}); }
   /// Those of them that match, and those that do not.
   Elements filter(std::string_view css) const { return filter(Selector(css)); }
   Elements filter(const Selector& selector) const;
