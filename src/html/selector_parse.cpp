@@ -68,6 +68,8 @@ class Parser {
 
   std::string here() const {
     if (at_end()) return "the end";
+    const auto first = static_cast<unsigned char>(css_[at_]);
+    if (first < 0x20 || first == 0x7F) return fmt::format("'\\x{:02x}'", first);
     auto end = at_ + 1;
     while (end < css_.size() && (static_cast<unsigned char>(css_[end]) & 0xC0) == 0x80) ++end;
     return fmt::format("'{}'", css_.substr(at_, end - at_));
