@@ -118,8 +118,8 @@ class Parser {
   void take_escape(std::string& out) {
     ++at_;
     if (!is_hex(peek())) {
-      out += css_[at_++];
-      return;
+      const char c = css_[at_++];
+      return c == '\0' ? append_character(out, 0) : void(out += c);
     }
     std::uint32_t value = 0;
     for (int digits = 0; digits < 6 && is_hex(peek()); ++digits, ++at_) {

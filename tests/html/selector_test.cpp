@@ -228,6 +228,7 @@ TEST(SelectorError, NamesTheRuleAndTheLikelySlip) {
        "the outermost selector"},
       {"a = b", "2: expected a selector, got '='; attributes are tested in brackets: [name='value']"},
       {"a\\", "1: unexpected '\\'"},
+      {"a:\\1b \xFF[31m", "2: no pseudo-class is called ': \uFFFD'"},
       {std::string("a:\0", 3), "2: expected a name after ':', got '\\x00'"},
       {":not(:not(:not(:not(:not(:not(:not(:not(:not(a)))))))))", "41: more than 8 functions inside each other"},
   };
