@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <string>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -48,8 +49,11 @@ int main(int argc, char** argv) {
   }
   std::mt19937 random(1);  // the same every time
   int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(argv[1])) {
-    std::ifstream in(entry.path(), std::ios::binary);
+  std::set<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(argv[1])) paths.insert(entry.path());
+  for (const auto& path : paths) {
+    std::fprintf(stderr, "%s\n", path.filename().c_str());  // the last one named is the one that failed
+    std::ifstream in(path, std::ios::binary);
     run_all_from({std::istreambuf_iterator<char>(in), {}}, random);
     ++files;
   }
