@@ -16,7 +16,7 @@
 namespace eddy::http {
 
 /// A text that is not a URL: "bad URL 'http://a b/': the host holds a character that no host may hold, at
-/// byte 8".
+/// byte 7".
 class UrlError : public ValueError {
  public:
   UrlError(std::string_view text, std::size_t offset, std::string_view rule);
