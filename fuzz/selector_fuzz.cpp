@@ -17,9 +17,12 @@ void require(bool fact) {
 
 const html::Document& page() {
   static const auto document = html::parse(
-      "<title>t</title><div id=a class='x y' lang=en><p id=b>one <b>two</b><!-- c --></p><p class=x>three</p><ul><li>1"
-      "<li class=x title='a b'>2<li><i></i></ul></div><form><fieldset disabled><legend><input type=text></legend><input "
-      "type=radio checked></fieldset><select><option selected>o</select></form><o:p></o:p><table><tr><td>1<td>2</table>");
+      "<title>t</title><div id=a class='x y' lang=en><p id=b>one <b>two</b><!-- c --></p><p "
+      "class=x>three</p><ul><li>1"
+      "<li class=x title='a b'>2<li><i></i></ul></div><form><fieldset disabled><legend><input "
+      "type=text></legend><input "
+      "type=radio checked></fieldset><select><option "
+      "selected>o</select></form><o:p></o:p><table><tr><td>1<td>2</table>");
   return document;
 }
 
@@ -41,7 +44,8 @@ void check(const html::Selector& selector) {
   if (one && selector.text().find(':') == std::string::npos) require(*one == found[0]);
   try {
     // Selectors that count or have a scope mean something else for one element.
-    if (selector.text().find("cope") == std::string::npos && selector.text().find('\\') == std::string::npos &&
+    if (selector.text().find("cope") == std::string::npos &&
+        selector.text().find('\\') == std::string::npos &&
         selector.text().find("COPE") == std::string::npos) {
       require(agrees(found, selector));
     }
