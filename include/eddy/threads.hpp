@@ -28,14 +28,14 @@ class ThreadWait : public ReadyNode {
   void post_end() noexcept;
   /// The awaiter is gone. A job that still runs keeps this alive.
   void leave() noexcept;
-  bool skipped() const noexcept { return state_ == State::skipped; }
   /// On the job's thread: false if the wait was cancelled before the job began.
   bool begin() noexcept;
   /// After the await: throws CancelledError.
   void finish_wait();
 
  private:
-  enum class State : unsigned char { queued, begun, skipped };
+  // Changed by the thread's begin() against the task's cancel().
+  static constexpr unsigned char kQueued = 0, kBegun = 1, kSkipped = 2;
   static void job_ended(ReadyNode& node, Dispatch how) noexcept;
   static CancelResult cancel_wait(TaskCore& task) noexcept;
   static void detach_wait(TaskCore& task) noexcept;
@@ -44,7 +44,7 @@ class ThreadWait : public ReadyNode {
 
   LoopCore* loop_ = nullptr;
   TaskCore* waiter_ = nullptr;
-  State state_ = State::queued;  // atomic: the thread's begin() against the task's cancel()
+  unsigned char state_ = kQueued;  // atomic
   bool ended_ = false;
   bool left_ = false;
 };

@@ -31,8 +31,8 @@ void ThreadWait::wait(TaskCore& task, std::coroutine_handle<> where) noexcept {
 }
 
 bool ThreadWait::begin() noexcept {
-  State expected = State::queued;
-  return __atomic_compare_exchange_n(&state_, &expected, State::begun, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  unsigned char expected = kQueued;
+  return __atomic_compare_exchange_n(&state_, &expected, kBegun, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
 void ThreadWait::post_end() noexcept {
@@ -68,8 +68,8 @@ void ThreadWait::finish_wait() {
 
 CancelResult ThreadWait::cancel_wait(TaskCore& task) noexcept {
   auto& self = *static_cast<ThreadWait*>(task.object);
-  State expected = State::queued;
-  if (!__atomic_compare_exchange_n(&self.state_, &expected, State::skipped, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+  unsigned char expected = kQueued;
+  if (!__atomic_compare_exchange_n(&self.state_, &expected, kSkipped, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
     return CancelResult::deferred;
   }
   task.wake_cancelled();
@@ -81,7 +81,7 @@ void ThreadWait::detach_wait(TaskCore&) noexcept {}
 void ThreadWait::describe_wait(const TaskCore& task, Text& text) {
   const auto& self = *static_cast<const ThreadWait*>(task.object);
   const auto state = __atomic_load_n(&self.state_, __ATOMIC_RELAXED);
-  text.add("{}", state == State::queued ? "a free thread" : "a function on a thread");
+  text.add("{}", state == kQueued ? "a free thread" : "a function on a thread");
 }
 
 }  // namespace detail
