@@ -125,7 +125,9 @@ void StreamCore::pump_later(ReadyNode& node, Dispatch how) noexcept {
 }
 
 std::span<char> StreamCore::read_space() {
-  const std::size_t wanted = goal_ == ReadGoal::exactly ? goal_count_ : 0;
+  // Room grows with what has come: a length that a peer invented costs nothing.
+  const std::size_t most = buffer_.size() + std::max(buffer_.size(), ReadBuffer::kBlock);
+  const std::size_t wanted = goal_ == ReadGoal::exactly ? std::min(goal_count_, most) : 0;
   return buffer_.space(std::max(wanted, buffer_.size() + 1));
 }
 
@@ -236,10 +238,9 @@ void StreamCore::writelines(const std::vector<std::string_view>& pieces) {
 }
 
 void StreamCore::uncork() noexcept {
-  if (--corks_ == 0 && queued() > 0) {
-    flush();
-    after_flush();
-  }
+  if (corks_ == 0 || --corks_ > 0) return;  // close() takes every cork out
+  if (queued() > 0) flush();
+  if (!closed()) after_flush();
 }
 
 void StreamCore::flush() noexcept {

@@ -69,7 +69,7 @@ class InterruptGuard {
   }
   InterruptGuard(const InterruptGuard&) = delete;
   ~InterruptGuard() {
-    if (installed_) loop_.signals->remove(SIGINT);
+    if (installed_) loop_.signals->remove(SIGINT, true);
   }
   int count() const noexcept { return count_; }
 
