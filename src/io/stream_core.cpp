@@ -131,6 +131,30 @@ std::span<char> StreamCore::read_space() {
   return buffer_.space(std::max(wanted, buffer_.size() + 1));
 }
 
+// The reader's step begins with the read itself. If that does not meet the goal, the reader waits on, and its
+// coroutine has not noticed.
+void StreamCore::readable() noexcept {
+  if (!reader_ || !reader_->waiting()) return;
+  reader_->run = &read_first;
+  reader_->wake();
+}
+
+void StreamCore::read_first(ReadyNode& node, Dispatch how) noexcept {
+  auto& task = static_cast<TaskCore&>(node);
+  task.run = &TaskCore::step;
+  if (how == Dispatch::discard) return;
+  auto& self = *static_cast<StreamCore*>(task.object);
+  if (!task.must_throw()) {
+    self.asked_ = false;
+    self.pump();
+    if (!self.goal_met()) {
+      task.flags |= kWaiting;
+      return;
+    }
+  }
+  TaskCore::step(task, how);
+}
+
 void StreamCore::received(std::size_t count) noexcept {
   asked_ = false;
   buffer_.added(count);
