@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+// The subcommands of the program `eddy`. Each gets its own name as argv[0] and returns the exit status:
+// 0 done, 1 failed, 2 called wrongly.
+#pragma once
+
+/// eddy select 'CSS' [FILE]
+int select_command(int argc, char** argv);

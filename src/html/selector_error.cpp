@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/html/selector.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace eddy::html {
+namespace {
+
+constexpr std::size_t kAround = 40;  // bytes of a long selector shown on each side of the place
+
+bool is_continuation(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+std::size_t characters(std::string_view text) noexcept {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !is_continuation(c); }));
+}
+
+struct Excerpt {
+  std::string text;   // one line
+  std::size_t caret;  // characters in front of the place
+};
+
+Excerpt excerpt_of(std::string_view css, std::size_t offset) {
+  auto begin = offset > kAround ? offset - kAround : 0;
+  auto end = std::min(css.size(), offset + kAround);
+  while (begin > 0 && is_continuation(css[begin])) --begin;
+  while (end < css.size() && is_continuation(css[end])) ++end;
+  const std::string_view before = begin > 0 ? "…" : "", after = end < css.size() ? "…" : "";
+  std::string text(css.substr(begin, end - begin));
+  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  return {fmt::format("{}{}{}", before, text, after),
+          characters(before) + characters(css.substr(begin, offset - begin))};
+}
+
+std::string message(std::string_view css, std::size_t offset, const std::string& problem, const std::string& hint) {
+  const auto excerpt = excerpt_of(css, offset);
+  auto text = fmt::format("selector '{}' at {}: {}\n  {}\n  {}^", excerpt.text, offset, problem, excerpt.text,
+                          std::string(excerpt.caret, ' '));
+  if (!hint.empty()) text += "\n" + hint;
+  return text;
+}
+
+}  // namespace
+
+SelectorError::SelectorError(std::string_view css, std::size_t offset, const std::string& problem,
+                             const std::string& hint)
+    : ValueError(message(css, offset, problem, hint)), problem_(problem), hint_(hint), offset_(offset) {}
+
+}  // namespace eddy::html
