@@ -3,13 +3,12 @@
 
 #include <eddy/exceptions.hpp>
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "base/text.hpp"
+#include "base/unique_fd.hpp"
 #include "io/sockets.hpp"
 
 namespace eddy::detail {
@@ -37,16 +36,13 @@ const WaitOps StreamCore::kReadOps{&cancel_read, [](TaskCore&) noexcept {}, &des
 const WaitOps StreamCore::kDrainOps{&cancel_listed, &detach_listed, &describe_stream<kDraining>, nullptr};
 const WaitOps StreamCore::kCloseOps{&cancel_listed, &detach_listed, &describe_stream<kClosing>, nullptr};
 
-StreamCore::StreamCore(Loop& loop, int fd, std::size_t limit) : loop_(loop), limit_(limit) {
-  run = &pump_later;
-  try {
-    driver_ = loop.backend->make_stream(fd, *this);
-  } catch (...) {
-    ::close(fd);
-    throw;
-  }
+StreamCore::StreamCore(Loop& loop, std::size_t limit) noexcept : loop_(loop), limit_(limit) { run = &pump_later; }
+
+void StreamCore::attach(std::unique_ptr<StreamDriver> driver) {
+  driver_ = std::move(driver);
   loop_.resources.push_back(static_cast<LoopResource&>(*this));
-  loop_.expect_wakeup();
+  // In memory, only this loop's own tasks can bring bytes: they do not count as something from outside.
+  if (!loop_.backend->is_simulated()) loop_.expect_wakeup();
 }
 
 void StreamCore::release() noexcept {
@@ -129,8 +125,34 @@ void StreamCore::pump_later(ReadyNode& node, Dispatch how) noexcept {
 }
 
 std::span<char> StreamCore::read_space() {
-  const std::size_t wanted = goal_ == ReadGoal::exactly ? goal_count_ : 0;
+  // Room grows with what has come: a length that a peer invented costs nothing.
+  const std::size_t most = buffer_.size() + std::max(buffer_.size(), ReadBuffer::kBlock);
+  const std::size_t wanted = goal_ == ReadGoal::exactly ? std::min(goal_count_, most) : 0;
   return buffer_.space(std::max(wanted, buffer_.size() + 1));
+}
+
+// The reader's step begins with the read itself. If that does not meet the goal, the reader waits on, and its
+// coroutine has not noticed.
+void StreamCore::readable() noexcept {
+  if (!reader_ || !reader_->waiting()) return;
+  reader_->run = &read_first;
+  reader_->wake();
+}
+
+void StreamCore::read_first(ReadyNode& node, Dispatch how) noexcept {
+  auto& task = static_cast<TaskCore&>(node);
+  task.run = &TaskCore::step;
+  if (how == Dispatch::discard) return;
+  auto& self = *static_cast<StreamCore*>(task.object);
+  if (!task.must_throw()) {
+    self.asked_ = false;
+    self.pump();
+    if (!self.goal_met()) {
+      task.flags |= kWaiting;
+      return;
+    }
+  }
+  TaskCore::step(task, how);
 }
 
 void StreamCore::received(std::size_t count) noexcept {
@@ -240,10 +262,9 @@ void StreamCore::writelines(const std::vector<std::string_view>& pieces) {
 }
 
 void StreamCore::uncork() noexcept {
-  if (--corks_ == 0 && queued() > 0) {
-    flush();
-    after_flush();
-  }
+  if (corks_ == 0 || --corks_ > 0) return;  // close() takes every cork out
+  if (queued() > 0) flush();
+  if (!closed()) after_flush();
 }
 
 void StreamCore::flush() noexcept {
@@ -281,7 +302,7 @@ void StreamCore::sent(std::size_t count) noexcept {
 void StreamCore::after_flush() noexcept {
   if (queued() <= kLowWater) wake_all(drainers_);
   if (queued() > 0 || lost_) return;
-  if (eof_wanted_ && !std::exchange(eof_sent_, true)) ::shutdown(fd(), SHUT_WR);
+  if (eof_wanted_ && !std::exchange(eof_sent_, true)) driver_->shut_down_writing();
   if (closing_) finish_close();
 }
 
@@ -354,7 +375,7 @@ void StreamCore::finish_close() noexcept {
   retain();
   loop_.ready.push(*grave);
   static_cast<LoopResource&>(*this).unlink();
-  loop_.wakeup_came();
+  if (!loop_.backend->is_simulated()) loop_.wakeup_came();
   if (std::exchange(asked_, false)) grave->driver->stop_reading();
   ended_ = true;
   wake_reader();
@@ -364,7 +385,7 @@ void StreamCore::finish_close() noexcept {
 
 void StreamCore::loop_closed() noexcept {
   // The loop has unlinked us already.
-  loop_.wakeup_came();
+  if (!loop_.backend->is_simulated()) loop_.wakeup_came();
   driver_.reset();
   ended_ = lost_ = true;
   if (references_ == 0) delete this;
@@ -411,9 +432,20 @@ std::string StreamCore::describe() const {
   return peer ? peer.str() : fmt::format("descriptor {}", fd());
 }
 
+Streams make_streams(Loop& loop, const MakeDriver& make_driver, std::size_t limit) {
+  auto* core = new StreamCore(loop, limit);
+  Streams streams{StreamReader(*core), StreamWriter(*core)};
+  core->attach(make_driver(*core));
+  return streams;
+}
+
 Streams make_streams(Loop& loop, int fd, std::size_t limit) {
-  auto* core = new StreamCore(loop, fd, limit);
-  return {StreamReader(*core), StreamWriter(*core)};
+  UniqueFd owner(fd);
+  auto* core = new StreamCore(loop, limit);
+  Streams streams{StreamReader(*core), StreamWriter(*core)};
+  core->attach(loop.backend->make_stream(fd, *core));
+  owner.release();
+  return streams;
 }
 
 }  // namespace eddy::detail

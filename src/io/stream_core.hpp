@@ -9,6 +9,7 @@
 
 #include <eddy/streams.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,10 +21,12 @@ namespace eddy::detail {
 
 class StreamCore final : public StreamSink, public LoopResource, public ReadyNode {
  public:
-  /// Takes the descriptor over, also when it throws.
-  StreamCore(Loop& loop, int fd, std::size_t limit);
+  StreamCore(Loop& loop, std::size_t limit) noexcept;
   StreamCore(const StreamCore&) = delete;
   StreamCore& operator=(const StreamCore&) = delete;
+
+  /// Opens it. Call once.
+  void attach(std::unique_ptr<StreamDriver> driver);
 
   // --- reading
   bool begin_read(ReadGoal goal, std::size_t count, std::string_view separator);
@@ -70,6 +73,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
 
   // StreamSink
   std::span<char> read_space() override;
+  void readable() noexcept override;
   void received(std::size_t count) noexcept override;
   void ended() noexcept override;
   void read_failed(int error_number) noexcept override;
@@ -84,6 +88,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   std::size_t find_end() noexcept;
   void pump() noexcept;
   static void pump_later(ReadyNode& node, Dispatch how) noexcept;
+  static void read_first(ReadyNode& node, Dispatch how) noexcept;
   void wake_reader() noexcept;
 
   void check_writable() const;
@@ -129,7 +134,9 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void* hangup_context_ = nullptr;
 };
 
-/// Wraps a connected, non-blocking descriptor, which it takes over.
+using MakeDriver = std::function<std::unique_ptr<StreamDriver>(StreamSink&)>;
+Streams make_streams(Loop& loop, const MakeDriver& make_driver, std::size_t limit);
+/// Wraps a connected, non-blocking descriptor, which it takes over, also when it throws.
 Streams make_streams(Loop& loop, int fd, std::size_t limit);
 
 }  // namespace eddy::detail

@@ -22,6 +22,8 @@ class StreamSink {
  public:
   /// Where the next bytes go. The span stays valid until `received`, `ended` or `failed`.
   virtual std::span<char> read_space() = 0;
+  /// A read() that had to wait can go on now: call it again, soon. What comes meanwhile comes along.
+  virtual void readable() noexcept = 0;
   virtual void received(std::size_t count) noexcept = 0;
   virtual void ended() noexcept = 0;
   virtual void read_failed(int error_number) noexcept = 0;
@@ -44,12 +46,15 @@ class StreamDriver {
   virtual ~StreamDriver() = default;
   virtual int fd() const noexcept = 0;
 
-  /// Asks for bytes: `received`, `ended` or `read_failed` is called once, now (if they are there) or later.
+  /// Asks for bytes: `received`, `ended` or `read_failed` is called once, now (if they are there) or later. Or
+  /// `readable` is called later, and the sink asks again.
   virtual void read() = 0;
   /// Withdraws read(); bytes that came stay.
   virtual void stop_reading() noexcept = 0;
   /// Sends the sink's queue: what can go goes now, the rest when there is room.
   virtual void flush() noexcept = 0;
+  /// The peer sees the end of the stream after what was sent. A pipe is closed for it.
+  virtual void shut_down_writing() noexcept = 0;
 };
 
 /// Accepts connections on a listening descriptor, which it owns.

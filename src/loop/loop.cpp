@@ -20,7 +20,7 @@ void throw_no_loop() {
 }
 
 Loop::Loop(const LoopOptions& options)
-    : backend(make_backend(options.backend)), poll_interval_(backend->is_simulated() ? 1 : options.io_poll_interval) {
+    : backend(make_backend(options.backend)), poll_interval_(backend->is_simulated() ? 1 : static_cast<std::uint64_t>(options.io_poll_interval)) {
   if (options.io_poll_interval < 1) {
     throw ValueError(fmt::format("io_poll_interval is {}: it must be 1 or more", options.io_poll_interval));
   }
@@ -62,7 +62,7 @@ void Loop::run(bool until_complete) {
 }
 
 void Loop::turn() {
-  if (ready.empty() || ran_since_poll_ >= poll_interval_ || signals_pending()) {
+  if (ready.empty() || nodes_run - polled_at_ >= poll_interval_ || signals_pending()) {
     poll();
   } else if (timer_due_) {
     timer_due_ = false;
@@ -72,7 +72,7 @@ void Loop::turn() {
 }
 
 void Loop::poll() {
-  ran_since_poll_ = 0;
+  polled_at_ = nodes_run;
   timer_due_ = false;
   inbox.drain(ready);
   std::int64_t timeout = 0;
@@ -100,9 +100,11 @@ void Loop::run_ready() {
   ReadyNode* node = ready.take_all();
   while (node) {
     ReadyNode* next = node->next_ready;
+    if (instruments) [[unlikely]] instruments->before(*node);
     node->run(*node, Dispatch::run);
+    if (instruments) [[unlikely]] instruments->after(*node);
     node = next;
-    ++ran_since_poll_;
+    ++nodes_run;
     if (interruption_) [[unlikely]] break;
   }
   ready.put_back(node);
@@ -139,12 +141,22 @@ void Loop::close() {
     resource.unlink();
     resource.loop_closed();
   }
-  abandon_tasks();
+  inbox.close(ready);
+  discard_ready();
+  // What these destroy may schedule more, which is discarded as well.
+  while (!all_tasks.empty()) {
+    abandon_tasks();
+    discard_ready();
+  }
   descriptors.clear();
   signals.reset();
-  inbox.close(ready);
   timers.expire(TimerQueue::kNever);
-  // What these destroy may schedule more, which is discarded as well.
+  discard_ready();
+  default_executor.reset();
+  this_thread.loop = outer;
+}
+
+void Loop::discard_ready() noexcept {
   while (!ready.empty()) {
     for (ReadyNode* node = ready.take_all(); node;) {
       ReadyNode* next = node->next_ready;
@@ -152,18 +164,20 @@ void Loop::close() {
       node = next;
     }
   }
-  default_executor.reset();
-  this_thread.loop = outer;
 }
 
 void Loop::abandon_tasks() noexcept {
+  // The end of one wakes another, onto the ready queue: none may die before that is empty again.
+  std::vector<AnyTask> abandoned;
   while (!all_tasks.empty()) {
     auto* task = &task_in_list(*all_tasks.front());
     report(fmt::format("task {} was destroyed but it is pending; await or cancel it before its loop closes",
                        describe_task(*task)),
            nullptr, task);
+    abandoned.push_back(AnyTask::from_core(*task));
     task->abandon();
   }
+  discard_ready();
 }
 
 }  // namespace eddy::detail

@@ -12,6 +12,7 @@
 
 #include "loop/backend.hpp"
 #include "loop/inbox.hpp"
+#include "loop/instruments.hpp"
 #include "loop/timers.hpp"
 
 namespace eddy::detail {
@@ -69,9 +70,11 @@ class Loop final : public LoopCore {
   List resources;  // LoopResource
   std::unordered_map<int, std::unique_ptr<DescriptorWatch>> descriptors;  // of add_reader and add_writer
   std::unique_ptr<SignalHandlers> signals;
-  std::unique_ptr<ExceptionHandler> exception_handler;  // null: the default
+  std::shared_ptr<ExceptionHandler> exception_handler;  // null: the default
   std::shared_ptr<void> default_executor;  // the thread pool, once something asked for it
   EventLoop* facade = nullptr;
+  LoopInstruments* instruments = nullptr;
+  std::uint64_t nodes_run = 0;  // callbacks and steps since the loop was made
   std::size_t expected_wakeups = 0;
 
  private:
@@ -81,9 +84,10 @@ class Loop final : public LoopCore {
   void check_deadlock();
   bool signals_pending() const noexcept;
   void abandon_tasks() noexcept;
+  void discard_ready() noexcept;
 
-  int poll_interval_;
-  int ran_since_poll_ = 0;
+  std::uint64_t poll_interval_;
+  std::uint64_t polled_at_ = 0;  // nodes_run at the last poll
   bool stopping_ = false;
   bool running_ = false;
   bool closed_ = false;

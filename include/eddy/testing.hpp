@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Tests of programs that use eddy: virtual time, and a cancellation at every place where one can come.
+// Test bodies are coroutines; the clock jumps when nothing can run, so a test of an hour takes microseconds.
+#pragma once
+
+#include <cstddef>
+#include <eddy/clock.hpp>
+#include <eddy/coro.hpp>
+#include <eddy/runners.hpp>
+#include <eddy/streams.hpp>
+#include <eddy/tasks.hpp>
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace eddy::testing {
+
+/// Runs a test body on the simulated back end. Throws what it throws; DeadlockError if it can never go on.
+template <detail::Awaitable A>
+auto run(A&& awaitable, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  return eddy::run(std::forward<A>(awaitable), {.backend = Backend::simulated}, file, line);
+}
+
+/// Virtual time since the loop began: `CHECK(now() == 5s)` is the strongest check of scheduling there is.
+std::chrono::nanoseconds now();
+
+/// Suspends until every other task is blocked and no callback is ready. No time passes.
+Coro<> settle();
+
+/// Awaits something that must throw an E, and gives it. Throws std::logic_error if it does not throw.
+template <class E, detail::Awaitable A>
+Coro<E> error_of(A awaitable) {
+  try {
+    static_cast<void>(co_await std::move(awaitable));
+  } catch (const E& error) {
+    co_return error;
+  }
+  throw std::logic_error("expected an exception, and none came");
+}
+template <class E, class T>
+Coro<E> error_of(Coro<T> coroutine) {
+  try {
+    co_await std::move(coroutine);
+  } catch (const E& error) {
+    co_return error;
+  }
+  throw std::logic_error("expected an exception, and none came");
+}
+
+/// What happened, in order, as text to compare: `log("a", 1)`, then `log.str() == "a 1"`; entries are
+/// separated by ", ".
+class Log {
+ public:
+  template <class... Words>
+  void operator()(const Words&... words) {
+    std::string entry;
+    (add(entry, words), ...);
+    entries_ += entries_.empty() ? entry : ", " + entry;
+  }
+  const std::string& str() const noexcept { return entries_; }
+  friend bool operator==(const Log& log, std::string_view text) noexcept { return log.entries_ == text; }
+
+ private:
+  static void separate(std::string& entry) {
+    if (!entry.empty()) entry += ' ';
+  }
+  static void add(std::string& entry, std::string_view word) { separate(entry), entry += word; }
+  static void add(std::string& entry, const char* word) { add(entry, std::string_view(word)); }
+  static void add(std::string& entry, char word) { add(entry, std::string_view(&word, 1)); }
+  template <class N>
+    requires std::is_arithmetic_v<N>
+  static void add(std::string& entry, N word) {
+    add(entry, std::string_view(std::to_string(word)));
+  }
+  template <class Rep, class Period>
+  static void add(std::string& entry, std::chrono::duration<Rep, Period> word) {
+    add(entry, duration_text(Duration(word)));
+  }
+  static std::string duration_text(Duration length);
+  std::string entries_;
+};
+
+/// Two connected ends in memory: what one writes the other reads. `room`: bytes on the way before a writer
+/// has to wait; `piece`: the most that arrives at once (1: every byte by itself).
+struct StreamPair {
+  Streams near, far;
+};
+struct PairOptions {
+  std::size_t room = 64 * 1024;
+  std::size_t piece = static_cast<std::size_t>(-1);
+  std::size_t limit = 64 * 1024;
+};
+StreamPair stream_pair(PairOptions options = {});
+
+/// Runs `scenario()`, a function that makes a coroutine, again and again, each time on a new simulated
+/// loop with its main task cancelled at another place: before its n-th step, and after it while it waits.
+///
+/// Each run must end, by whatever exception, and leave no task, timer or stream behind: throws
+/// std::logic_error that says where the cancellation came and what was left. Gives the number of runs.
+std::size_t cancel_everywhere(const std::function<Coro<>()>& scenario);
+
+}  // namespace eddy::testing

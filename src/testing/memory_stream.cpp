@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// Streams in memory: two drivers that hand each other bytes through the ready queue.
+#include <eddy/testing.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "io/stream_core.hpp"
+
+namespace eddy::testing {
+namespace {
+
+using detail::Dispatch;
+using detail::Loop;
+using detail::StreamSink;
+
+// One direction of the pair.
+struct Pipe {
+  std::string bytes;
+  bool writer_gone = false;
+  bool reader_gone = false;
+};
+
+class MemoryDriver;
+
+// What both ends share. Deliveries run from the ready queue, as a kernel's would come from a poll.
+struct Link {
+  Link(Loop& owner, PairOptions given) : loop(owner), options(given) {}
+  Loop& loop;
+  PairOptions options;
+  Pipe pipes[2];
+  MemoryDriver* ends[2] = {};
+};
+
+class MemoryDriver final : public detail::StreamDriver {
+ public:
+  MemoryDriver(std::shared_ptr<Link> link, int side, StreamSink& sink) : link_(std::move(link)), side_(side), sink_(sink) {
+    link_->ends[side_] = this;
+  }
+  ~MemoryDriver() override {
+    link_->ends[side_] = nullptr;
+    outgoing().writer_gone = true;
+    incoming().reader_gone = true;
+    if (ticket_) ticket_->driver = nullptr;
+    poke_peer();
+  }
+
+  int fd() const noexcept override { return -1; }
+  void read() override {
+    reading_ = true;
+    schedule();
+  }
+  void stop_reading() noexcept override { reading_ = false; }
+
+  void flush() noexcept override {
+    for (;;) {
+      iovec piece[1];
+      if (sink_.write_queue(piece, 1) == 0) return;
+      if (outgoing().reader_gone) return sink_.write_failed(EPIPE);
+      auto& bytes = outgoing().bytes;
+      const auto room = link_->options.room > bytes.size() ? link_->options.room - bytes.size() : 0;
+      const auto count = std::min(room, piece[0].iov_len);
+      writing_ = count < piece[0].iov_len;
+      if (count == 0) return;
+      bytes.append(static_cast<const char*>(piece[0].iov_base), count);
+      poke_peer();
+      sink_.sent(count);
+    }
+  }
+  void shut_down_writing() noexcept override {
+    outgoing().writer_gone = true;
+    poke_peer();
+  }
+
+ private:
+  // A delivery on its way through the ready queue; it outlives a driver that is closed meanwhile.
+  struct Ticket final : detail::ReadyNode, detail::Pooled {
+    MemoryDriver* driver = nullptr;
+  };
+
+  Pipe& outgoing() noexcept { return link_->pipes[side_]; }
+  Pipe& incoming() noexcept { return link_->pipes[1 - side_]; }
+
+  void poke_peer() noexcept {
+    if (auto* peer = link_->ends[1 - side_]) peer->schedule();
+  }
+  void schedule() noexcept {
+    if (ticket_) return;
+    ticket_ = new Ticket;
+    ticket_->driver = this;
+    ticket_->run = &deliver;
+    link_->loop.ready.push(*ticket_);
+  }
+  static void deliver(detail::ReadyNode& node, Dispatch how) noexcept {
+    auto* ticket = static_cast<Ticket*>(&node);
+    auto* driver = ticket->driver;
+    delete ticket;
+    if (!driver) return;
+    driver->ticket_ = nullptr;
+    if (how == Dispatch::run) driver->transfer();
+  }
+
+  void transfer() {
+    const auto link = link_;  // the sink may destroy this driver
+    auto& in = incoming();
+    if (in.writer_gone && !std::exchange(told_hangup_, true)) sink_.hung_up();
+    if (link->ends[side_] != this) return;
+    if (reading_ && !in.bytes.empty()) {
+      reading_ = false;
+      const auto space = sink_.read_space();
+      const auto count = std::min({space.size(), in.bytes.size(), link->options.piece});
+      std::memcpy(space.data(), in.bytes.data(), count);
+      in.bytes.erase(0, count);
+      if (auto* peer = link->ends[1 - side_]) peer->schedule();  // there is room again
+      sink_.received(count);
+    } else if (reading_ && in.writer_gone) {
+      reading_ = false;
+      sink_.ended();
+    }
+    if (link->ends[side_] == this && writing_) flush();
+  }
+
+  std::shared_ptr<Link> link_;
+  int side_;
+  StreamSink& sink_;
+  Ticket* ticket_ = nullptr;
+  bool reading_ = false;
+  bool writing_ = false;
+  bool told_hangup_ = false;
+};
+
+}  // namespace
+
+StreamPair stream_pair(PairOptions options) {
+  auto& loop = Loop::running();
+  auto link = std::make_shared<Link>(loop, options);
+  auto end = [&](int side) {
+    return detail::make_streams(
+        loop, [&](StreamSink& sink) { return std::make_unique<MemoryDriver>(link, side, sink); }, options.limit);
+  };
+  auto near = end(0);
+  return {std::move(near), end(1)};
+}
+
+}  // namespace eddy::testing
