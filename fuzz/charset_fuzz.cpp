@@ -11,9 +11,9 @@
 
 namespace {
 
-constexpr std::array<std::string_view, 14> kLabels{"utf-8", "utf-16",  "utf-16le", "utf-16be",     "gbk",    "gb18030", "big5",
-                                                   "euc-jp", "euc-kr", "shift_jis", "windows-1252", "koi8-r", "windows-1253",
-                                                   "iso-8859-7"};
+constexpr std::array<std::string_view, 14> kLabels{
+    "utf-8",  "utf-16", "utf-16le",  "utf-16be",     "gbk",    "gb18030",      "big5",
+    "euc-jp", "euc-kr", "shift_jis", "windows-1252", "koi8-r", "windows-1253", "iso-8859-7"};
 
 void require(bool fact) {
   if (!fact) std::abort();
@@ -43,7 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto strict = strictly(bytes, label);
   require(strict.has_value() == (ignored.size() == replaced.size()));
   if (strict) require(*strict == ignored && *strict == replaced);
-  // Text made of a charset's characters can be written in it, and reads the same (but for pairs of two characters).
+  // Text made of a charset's characters can be written in it, and reads the same (but for pairs of two
+  // characters).
   const auto written = eddy::encode(ignored, label, eddy::OnError::ignore);
   if (label != "big5") require(eddy::decode(written, label) == ignored);
   const auto sniffed = eddy::sniff_charset(bytes);

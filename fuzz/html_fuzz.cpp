@@ -43,7 +43,8 @@ void check(const html::Document& document) {
     require(root->text().size() <= root->text({.scripts = true}).size() + root->text_content().size());
     require(document.html().find(root->outer_html()) != std::string::npos);
   }
-  for (const auto* css : {"div > p + *", ":has(> a)", "li:nth-last-child(2n+1 of [class])", "p ~ p", ":contains('a')"}) {
+  for (const auto* css :
+       {"div > p + *", ":has(> a)", "li:nth-last-child(2n+1 of [class])", "p ~ p", ":contains('a')"}) {
     for (const auto& element : document.select(css)) require(element.matches(css));
   }
   (void)eddy::decode(document.html(), "utf-8");  // throws if it is not UTF-8
@@ -55,7 +56,8 @@ void check(const html::Document& document) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
-  check(html::parse(bytes, {.on_limit = html::OnLimit::truncate, .nodes = 2000, .depth = 40, .attributes = 20}));
+  check(html::parse(bytes,
+                    {.on_limit = html::OnLimit::truncate, .nodes = 2000, .depth = 40, .attributes = 20}));
   try {
     check(html::parse(bytes, {.nodes = 50, .depth = 10, .attributes = 4}));
   } catch (const html::ParseError& error) {

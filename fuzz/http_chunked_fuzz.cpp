@@ -20,7 +20,8 @@ Decoded decode(std::string_view bytes) {
   for (;;) {
     const auto [consumed, payload] = body.next(bytes);
     require(consumed <= bytes.size() && payload.size() <= consumed, "a step stays inside its input");
-    require(payload.empty() || payload.data() + payload.size() == bytes.data() + consumed, "payload comes last");
+    require(payload.empty() || payload.data() + payload.size() == bytes.data() + consumed,
+            "payload comes last");
     result.payload += payload;
     bytes.remove_prefix(consumed);
     if (payload.empty()) break;

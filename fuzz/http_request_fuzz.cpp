@@ -23,7 +23,8 @@ void check_round_trip(std::string_view input) {
   const RequestHead& copy = again.head();
   require(copy.size() == written.size(), "all of what was written is the head");
   require(copy.method() == head.method() && copy.target() == head.target() && copy.path() == head.path() &&
-              copy.query() == head.query() && copy.authority() == head.authority() && copy.form() == head.form(),
+              copy.query() == head.query() && copy.authority() == head.authority() &&
+              copy.form() == head.form(),
           "the same request line");
   require(copy.framing() == head.framing() && copy.keep_alive() == head.keep_alive() &&
               copy.upgrade() == head.upgrade() && copy.expects_continue() == head.expects_continue(),
@@ -36,7 +37,8 @@ void check_round_trip(std::string_view input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   same_in_all_cuts("request", "", input);
-  same_in_all_cuts("request", "target=20 method=5 header_block=60 fields=4 body=12 chunk_extensions=4 trailers=20", input);
+  same_in_all_cuts(
+      "request", "target=20 method=5 header_block=60 fields=4 body=12 chunk_extensions=4 trailers=20", input);
   check_round_trip(input);
   return 0;
 }

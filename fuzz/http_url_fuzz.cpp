@@ -23,7 +23,8 @@ void check(const Url& url) {
   require(!url.host().empty() && url.path().starts_with('/'), "http has a host and a path");
   require(url.target().find_first_of(" #") == std::string_view::npos, "a target fits a request line");
   require(url.join("").str() == url.without_fragment().str(), "the empty reference means the page");
-  require(url.join(url.target().starts_with("//") ? "#x" : url.target()).host() == url.host(), "a target stays at home");
+  require(url.join(url.target().starts_with("//") ? "#x" : url.target()).host() == url.host(),
+          "a target stays at home");
   const auto more = url.with_query("n", "v w");
   require(Url(more.str()) == more && more.query().ends_with("n=v+w"), "a query is added");
   require(Url(url.without_credentials().str()) == url.without_credentials(), "credentials are cut clean");

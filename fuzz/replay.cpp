@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Runs a fuzz target over the files of a corpus, and over each file cut short and with bytes changed, so that the
-// targets are tests under any compiler. usage: NAME_replay FOLDER
+// Runs a fuzz target over the files of a corpus, and over each file cut short and with bytes changed, so that
+// the targets are tests under any compiler. usage: NAME_replay FOLDER
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace {
 
-constexpr std::size_t kCuts = 64;       // of each file
+constexpr std::size_t kCuts = 64;  // of each file
 constexpr std::size_t kMutations = 200;
 
 void run(const std::string& input) {
@@ -31,9 +31,14 @@ void run_all_from(const std::string& input, std::mt19937& random) {
     for (int changes = 1 + static_cast<int>(random() % 4); changes > 0; --changes) {
       const auto at = random() % changed.size();
       switch (random() % 3) {
-        case 0: changed[at] = static_cast<char>(random()); break;
-        case 1: changed.insert(at, changed.substr(random() % changed.size(), random() % 16)); break;
-        default: if (changed.size() > 1) changed.erase(at, 1);
+        case 0:
+          changed[at] = static_cast<char>(random());
+          break;
+        case 1:
+          changed.insert(at, changed.substr(random() % changed.size(), random() % 16));
+          break;
+        default:
+          if (changed.size() > 1) changed.erase(at, 1);
       }
     }
     run(changed);

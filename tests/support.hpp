@@ -29,7 +29,7 @@ using eddy::Task;
   }                                                                                      \
   static Coro<> suite##_##name##_body()
 
-/// What() of the E that `statement`, which may hold co_await, throws; "" if it throws none.
+/// What() of the E that a statement throws; "" if it throws none. For co_await: testing::error_of().
 #define TEXT_OF(E, ...)                 \
   [&] {                                 \
     try {                               \

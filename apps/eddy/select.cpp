@@ -63,7 +63,8 @@ std::string json_line(const html::Element& element) {
 
 // Plain text is one line a match: line breaks inside become blanks.
 std::string on_one_line(std::string text) {
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return text;
 }
 
@@ -83,7 +84,8 @@ int print_matches(const Arguments& arguments) {
     const auto line = line_for(element, arguments);
     if (line && std::printf("%s\n", line->c_str()) < 0) break;
   }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) eddy::throw_os_error(errno, "write standard output");
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    eddy::throw_os_error(errno, "write standard output");
   return 0;
 }
 
@@ -91,9 +93,10 @@ int print_matches(const Arguments& arguments) {
 
 int select_command(int argc, char** argv) {
   Arguments arguments;
-  CLI::App app("Prints each element that matches, in the order of the page, as a line of JSON with its tag, attrs,\n"
-               "text (its text content) and html (itself, serialised). No match is no error.",
-               "eddy select");
+  CLI::App app(
+      "Prints each element that matches, in the order of the page, as a line of JSON with its tag, attrs,\n"
+      "text (its text content) and html (itself, serialised). No match is no error.",
+      "eddy select");
   app.add_option("selector", arguments.css, "CSS selector")->required()->type_name("CSS");
   app.add_option("file", arguments.file, "HTML page; standard input if not given, or -")->type_name("FILE");
   app.add_option("-e,--encoding", arguments.encoding, "charset of the page; default: what the page says")

@@ -27,17 +27,17 @@ enum class OnError {
 ///
 /// Labels are those of the WHATWG Encoding Standard (`gb2312` means gbk, `latin1` means windows-1252);
 /// upper case, surrounding blanks and `_` for `-` do not matter. What is a damaged sequence, and how many
-/// bytes of it are dropped, is as in CPython's codec: for gbk exactly so, byte for byte; docs/reference/charset.md
-/// lists the codecs that the other charsets follow. A byte order mark stays in the text as U+FEFF, except that
-/// `utf-16` is steered by it and takes it off.
+/// bytes of it are dropped, is as in CPython's codec: for gbk exactly so, byte for byte;
+/// docs/reference/charset.md lists the codecs that the other charsets follow. A byte order mark stays in the
+/// text as U+FEFF, except that `utf-16` is steered by it and takes it off.
 ///
 /// Linear in `bytes`. Throws LookupError for an unknown label, UnicodeDecodeError if `strict`.
 std::string decode(std::string_view bytes, std::string_view label, OnError on_error = OnError::strict);
 
 /// UTF-8 into bytes of another charset: Python's `str.encode(label, errors)`.
 ///
-/// Linear. Throws LookupError, UnicodeEncodeError if `strict`, and UnicodeDecodeError if `strict` and `utf8` is
-/// not UTF-8 (otherwise what is not UTF-8 counts as a character that no charset has).
+/// Linear. Throws LookupError, UnicodeEncodeError if `strict`, and UnicodeDecodeError if `strict` and `utf8`
+/// is not UTF-8 (otherwise what is not UTF-8 counts as a character that no charset has).
 std::string encode(std::string_view utf8, std::string_view label, OnError on_error = OnError::strict);
 
 /// Whether decode() and encode() know the label.
@@ -59,15 +59,16 @@ struct SniffedCharset {
 /// Reads what a page says about its own charset: its byte order mark; `<meta charset>` or
 /// `<meta http-equiv=content-type content="…charset=…">` in the first 1024 bytes; `<?xml encoding="…"?>`.
 ///
-/// The prescan of the HTML Standard (13.2.3.2): comments and other tags are stepped over, a declared UTF-16 means
-/// UTF-8, unknown labels are passed over. A charset from the transport (Content-Type) goes between the byte order
-/// mark and the rest; that is the caller's business.
+/// The prescan of the HTML Standard (13.2.3.2): comments and other tags are stepped over, a declared UTF-16
+/// means UTF-8, unknown labels are passed over. A charset from the transport (Content-Type) goes between the
+/// byte order mark and the rest; that is the caller's business.
 SniffedCharset sniff_charset(std::string_view bytes) noexcept;
 
 /// The text of a page, for callers that only want to read it: mark taken off; the charset is the mark's, else
 /// `label` if given and known, else what the page says, else UTF-8 if the bytes are that, else windows-1252.
 /// Damaged bytes become U+FFFD. `used`, if given, receives the charset's name.
-std::string decode_page(std::string_view bytes, std::string_view label = {}, std::string_view* used = nullptr);
+std::string decode_page(std::string_view bytes, std::string_view label = {},
+                        std::string_view* used = nullptr);
 
 /// No charset has this label: "unknown charset 'klingon'".
 class LookupError : public std::out_of_range {
@@ -100,7 +101,8 @@ class UnicodeError : public ValueError {
 /// "'gbk' codec can't decode byte 0xff in position 4: illegal multibyte sequence".
 class UnicodeDecodeError : public UnicodeError {
  public:
-  UnicodeDecodeError(std::string_view charset, std::size_t offset, std::string_view bytes, std::string_view reason);
+  UnicodeDecodeError(std::string_view charset, std::size_t offset, std::string_view bytes,
+                     std::string_view reason);
   /// The bytes that make no character.
   const std::string& bytes() const noexcept { return bytes_; }
 

@@ -120,8 +120,8 @@ class ThreadPoolExecutor {
   auto submit(F function, Args... args) {
     using T = std::invoke_result_t<F&, Args&&...>;
     auto state = std::make_shared<detail::BlockingBox<T>>();
-    enqueue([state, function = std::move(function), ... args = std::move(args)]() mutable {
-      detail::run_job<T>(*state, [&]() -> T { return function(std::move(args)...); });
+    enqueue([job = detail::SubmittedState<T>(state), function = std::move(function), ... args = std::move(args)]() mutable {
+      detail::run_job<T>(*job, [&]() -> T { return function(std::move(args)...); });
     });
     return concurrent::Future<T>(std::move(state));
   }

@@ -109,9 +109,12 @@ inline bool start_child(PromiseBase& child, std::coroutine_handle<> self, std::c
 }
 
 [[gnu::cold]] void report_never_awaited(const PromiseBase& promise) noexcept;
+[[noreturn, gnu::cold]] void throw_coroutine_reused();
 
 template <class T>
 struct CoroPromise final : PromiseBase {
+  static_assert(alignof(Stored<T>) <= 2 * sizeof(void*),
+                "eddy: a coroutine's result cannot be over-aligned; give a std::unique_ptr to it");
   ResultSlot<T> result;
 
   Coro<T> get_return_object() noexcept;
@@ -160,7 +163,7 @@ class CoroAwaiter {
 ///     int x = co_await answer();            // runs inside the awaiting task, without a trip through the loop
 ///     Task<int> t = create_task(answer());  // runs beside it
 ///
-/// Awaited once, as an rvalue. A Coro that is destroyed without having been started runs nothing and is
+/// Awaited once, as an rvalue; a second time throws RuntimeError. A Coro that is destroyed without having been started runs nothing and is
 /// reported to the loop's exception handler. Its parameters are copied into its frame; references among
 /// them must outlive it.
 template <class T = void>
@@ -186,7 +189,14 @@ class [[nodiscard("co_await it or create_task() it")]] Coro {
   void swap(Coro& other) noexcept { std::swap(frame_, other.frame_); }
   explicit operator bool() const noexcept { return static_cast<bool>(frame_); }
 
-  auto operator co_await() && noexcept { return detail::CoroAwaiter<T>(frame_); }
+  auto operator co_await() && {
+    check_unused();
+    return detail::CoroAwaiter<T>(frame_);
+  }
+  /// Throws RuntimeError if it has been awaited, made a task of, or moved away.
+  void check_unused() const {
+    if (!frame_ || frame_.promise().progress != detail::Progress::created) [[unlikely]] detail::throw_coroutine_reused();
+  }
 
   std::coroutine_handle<promise_type> frame() const noexcept { return frame_; }
   /// Hands the frame over; for those that schedule coroutines.

@@ -62,9 +62,9 @@ class EventLoop {
   /// Runs until the awaitable is done; gives its value or throws its exception.
   template <detail::Awaitable A>
   auto run_until_complete(A&& awaitable, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    check_can_run();
     auto coroutine = detail::as_coroutine(std::forward<A>(awaitable));
     using T = typename decltype(coroutine)::value_type;
-    check_can_run();
     auto task = Task<T>::start(core(), std::move(coroutine), {}, {file, line});
     run_until_done(task);
     if constexpr (std::is_void_v<T>) task.result();

@@ -44,8 +44,12 @@ class [[nodiscard("it releases at the end of its scope: give it a name")]] Held 
     std::swap(primitive_, other.primitive_);
     return *this;
   }
+  // A coroutine that is destroyed with its loop may stand in Condition::wait(), which gave the lock back.
   ~Held() {
-    if (primitive_) primitive_->release();
+    if (primitive_) try {
+        primitive_->release();
+      } catch (...) {
+      }
   }
 
   /// Releases now.

@@ -25,7 +25,8 @@ class Runner {
   /// Runs the awaitable to its end; gives its value or throws its exception.
   ///
   /// The first Ctrl-C cancels it, so that it unwinds, and KeyboardInterrupt is thrown here; a second one
-  /// ends the loop at once. A handler of the program's own for SIGINT is left alone. Throws RuntimeError if
+  /// ends the loop at once. If nobody catches it, the process ends by SIGINT, as it would without eddy. A
+  /// handler of the program's own for SIGINT is left alone. Throws RuntimeError if
   /// a loop runs on this thread, DeadlockError if nothing can ever wake what waits.
   template <detail::Awaitable A>
   auto run(A&& awaitable, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {

@@ -69,6 +69,7 @@ class TaskGroup {
   std::vector<std::exception_ptr> errors_;
   std::exception_ptr cancellation_;  // to be thrown at the end, unless there are errors
   std::exception_ptr body_error_;
+  std::exception_ptr exit_;  // a KeyboardInterrupt or SystemExit: thrown instead of the group
   detail::TaskCore* waiter_ = nullptr;
   bool aborting_ = false;
   bool exiting_ = false;

@@ -185,8 +185,12 @@ inline constexpr bool kIsCoro<Coro<T>> = true;
 /// A Coro as it is; anything else wrapped.
 template <class A>
 auto as_coroutine(A&& awaitable) {
-  if constexpr (kIsCoro<std::remove_cvref_t<A>>) return Coro<typename std::remove_cvref_t<A>::value_type>(std::move(awaitable));
-  else return coroutine_of<std::is_lvalue_reference_v<A>, std::decay_t<A>>(std::forward<A>(awaitable));
+  if constexpr (kIsCoro<std::remove_cvref_t<A>>) {
+    awaitable.check_unused();
+    return Coro<typename std::remove_cvref_t<A>::value_type>(std::move(awaitable));
+  } else {
+    return coroutine_of<std::is_lvalue_reference_v<A>, std::decay_t<A>>(std::forward<A>(awaitable));
+  }
 }
 
 }  // namespace detail

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <coroutine>
+#include <cstdint>
 #include <eddy/concurrent.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/events.hpp>
 #include <eddy/tasks.hpp>
+#include <exception>
+#include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -15,27 +19,44 @@ namespace detail {
 
 ThreadPoolExecutor& default_executor(LoopCore& loop);
 
-/// Posts a job's end from its thread to the waiting task's loop. Lives until both have let go of it.
+/// A job on a thread and the task that waits for it. Counted: by the awaiter, by the pool, and by the
+/// loop's inbox once the job has ended. What the job is and gives dies on the loop's thread.
+///
+///     queued ---begin()---> busy ---post_end()---> over
+///       |                     ^
+///       |                     '--- drop(): the pool threw the job away
+///       '---the wait is cancelled---> skipped
 class ThreadWait : public ReadyNode {
  public:
   explicit ThreadWait() noexcept { run = &job_ended; }
   ThreadWait(const ThreadWait&) = delete;
   ThreadWait& operator=(const ThreadWait&) = delete;
-  virtual ~ThreadWait() = default;
 
-  void wait(TaskCore& task, std::coroutine_handle<> where) noexcept;
-  /// On the job's thread, last.
-  void post_end() noexcept;
-  /// The awaiter is gone. A job that still runs keeps this alive.
-  void leave() noexcept;
-  bool skipped() const noexcept { return state_ == State::skipped; }
-  /// On the job's thread: false if the wait was cancelled before the job began.
-  bool begin() noexcept;
-  /// After the await: throws CancelledError.
+  // On the loop's thread.
+  void prepare(TaskCore& task) noexcept;              // before the job is handed to the pool
+  void wait(std::coroutine_handle<> where) noexcept;  // after
+  /// After the await: throws CancelledError if the task was cancelled, or the job thrown away.
   void finish_wait();
+  /// The awaiter is gone.
+  void leave() noexcept;
+
+  // On the job's thread.
+  bool begin() noexcept;  // false: the wait was cancelled before the job began
+  void post_end() noexcept;
+  void drop() noexcept;
+
+  void retain() noexcept { __atomic_add_fetch(&references_, 1, __ATOMIC_RELAXED); }
+  void release() noexcept {
+    if (__atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) == 0) delete this;
+  }
+
+ protected:
+  virtual ~ThreadWait() = default;
+  virtual void clear() noexcept = 0;  // destroys the function and what it gave
 
  private:
-  enum class State : unsigned char { queued, begun, skipped };
+  enum class State : unsigned char { queued, busy, skipped, over };
+  bool leave_queue(State to) noexcept;
   static void job_ended(ReadyNode& node, Dispatch how) noexcept;
   static CancelResult cancel_wait(TaskCore& task) noexcept;
   static void detach_wait(TaskCore& task) noexcept;
@@ -44,30 +65,57 @@ class ThreadWait : public ReadyNode {
 
   LoopCore* loop_ = nullptr;
   TaskCore* waiter_ = nullptr;
-  State state_ = State::queued;  // atomic: the thread's begin() against the task's cancel()
-  bool ended_ = false;
-  bool left_ = false;
+  std::uint32_t references_ = 1;
+  State state_ = State::queued;  // atomic
+  bool dropped_ = false;
 };
 
 template <class F>
 struct ThreadJob final : ThreadWait {
   using T = std::invoke_result_t<F&>;
-  explicit ThreadJob(F f) : function(std::move(f)) {}
+  explicit ThreadJob(F f) : function(std::move(f)), result(std::in_place) {}
 
   void execute() noexcept {
-    if (begin()) {
-      try {
-        if constexpr (std::is_void_v<T>) function(), result.set_value();
-        else result.set_value(function());
-      } catch (...) {
-        result.set_current_exception();
-      }
+    if (!begin()) return;
+    try {
+      if constexpr (std::is_void_v<T>) (*function)(), result->set_value();
+      else result->set_value((*function)());
+    } catch (...) {
+      result->set_current_exception();
     }
     post_end();
   }
 
-  F function;
-  ResultSlot<T> result;
+  std::optional<F> function;
+  std::optional<ResultSlot<T>> result;
+
+ private:
+  void clear() noexcept override {
+    function.reset();
+    result.reset();
+  }
+};
+
+/// The pool's hold of a job.
+template <class Thread>
+class SubmittedJob {
+ public:
+  explicit SubmittedJob(Thread& job) noexcept : job_(&job) { job.retain(); }
+  SubmittedJob(SubmittedJob&& other) noexcept : job_(std::exchange(other.job_, nullptr)) {}
+  SubmittedJob& operator=(SubmittedJob&&) = delete;
+  ~SubmittedJob() {
+    if (!job_) return;
+    job_->drop();
+    job_->release();
+  }
+  void operator()() {
+    auto* job = std::exchange(job_, nullptr);
+    job->execute();
+    job->release();
+  }
+
+ private:
+  Thread* job_;
 };
 
 template <class F>
@@ -76,28 +124,25 @@ class [[nodiscard("co_await it")]] ThreadAwaiter {
   ThreadAwaiter(ThreadPoolExecutor* pool, F function) : pool_(pool), job_(new ThreadJob<F>(std::move(function))) {}
   ThreadAwaiter(ThreadAwaiter&& other) noexcept : pool_(other.pool_), job_(std::exchange(other.job_, nullptr)) {}
   ~ThreadAwaiter() {
-    if (!job_) return;
-    if (submitted_) job_->leave();
-    else delete job_;
+    if (job_) job_->leave();
   }
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> where) {
     TaskCore& task = current_task_core();
     auto& pool = pool_ ? *pool_ : default_executor(*task.loop);
-    job_->wait(task, where);
-    submitted_ = true;
-    pool.enqueue([job = job_] { job->execute(); });
+    job_->prepare(task);
+    pool.enqueue(SubmittedJob<ThreadJob<F>>(*job_));
+    job_->wait(where);
   }
   auto await_resume() {
     job_->finish_wait();
-    return job_->result.take();
+    return job_->result->take();
   }
 
  private:
   ThreadPoolExecutor* pool_;
   ThreadJob<F>* job_;
-  bool submitted_ = false;
 };
 
 template <class F, class... Args>
@@ -138,44 +183,65 @@ namespace detail {
 /// The task of a run_coroutine_threadsafe(), reached from other threads; filled and emptied on the loop's.
 using SharedTask = std::shared_ptr<AnyTask>;
 
+/// Ends a run_coroutine_threadsafe() as cancelled when its coroutine goes without having done so: cancelled
+/// before it began, or destroyed with its loop.
 template <class T>
-Coro<> run_for_thread(Coro<T> coroutine, std::shared_ptr<BlockingBox<T>> state, SharedTask task) {
-  struct Forget {
-    AnyTask& task;
-    explicit Forget(AnyTask& t) noexcept : task(t) {}
-    ~Forget() { task = {}; }
-  } forget(*task);
+class ThreadsafeRun {
+ public:
+  ThreadsafeRun(std::shared_ptr<BlockingBox<T>> result, SharedTask shared) noexcept
+      : state(std::move(result)), task(std::move(shared)) {}
+  ThreadsafeRun(ThreadsafeRun&&) noexcept = default;
+  ThreadsafeRun& operator=(ThreadsafeRun&&) = delete;
+  ~ThreadsafeRun() {
+    if (!state) return;
+    *task = {};
+    state->finish_cancelled();
+  }
+
+  std::shared_ptr<BlockingBox<T>> state;
+  SharedTask task;
+};
+
+template <class T>
+Coro<> run_for_thread(Coro<T> coroutine, ThreadsafeRun<T> run) {
+  std::exception_ptr error;
   try {
     if constexpr (std::is_void_v<T>) co_await std::move(coroutine);
-    else state->holder.set(co_await std::move(coroutine));
+    else run.state->holder.set(co_await std::move(coroutine));
   } catch (const CancelledError&) {
-    state->finish_cancelled();
     throw;
   } catch (...) {
-    state->finish(std::current_exception());
-    co_return;
+    error = std::current_exception();
   }
-  state->finish(nullptr);
+  run.state->finish(std::move(error));
 }
 
 }  // namespace detail
 
 /// Schedules a coroutine on a loop that runs on another thread; the result can be waited for by blocking.
-/// Cancelling the result cancels the task. Throws RuntimeError if the loop is closed.
+/// Cancelling the result cancels the task; a loop that closes cancels the result. Throws RuntimeError if the
+/// loop is closed already.
 template <class T>
 concurrent::Future<T> run_coroutine_threadsafe(Coro<T> coroutine, EventLoop& loop) {
   auto state = std::make_shared<detail::BlockingBox<T>>();
   auto task = std::make_shared<AnyTask>();
   state->on_done([&loop, task, watched = state.get()] {
     if (!watched->cancelled()) return;
-    loop.call_soon_threadsafe([task] {
-      if (*task) task->cancel();
-    });
+    try {
+      loop.call_soon_threadsafe([task] {
+        if (*task) task->cancel();
+      });
+    } catch (const std::exception&) {
+      // The loop is closed, and the task is gone with it.
+    }
   });
-  loop.call_soon_threadsafe([&loop, state, task, coroutine = std::move(coroutine)]() mutable {
-    auto running = loop.create_task(detail::run_for_thread<T>(std::move(coroutine), state, task));
-    if (state->cancelled()) running.cancel();
-    *task = running;
+  detail::ThreadsafeRun<T> run(state, task);
+  loop.call_soon_threadsafe([&loop, run = std::move(run), coroutine = std::move(coroutine)]() mutable {
+    const auto shared = run.task;
+    const auto result = run.state;
+    auto running = loop.create_task(detail::run_for_thread<T>(std::move(coroutine), std::move(run)));
+    if (result->cancelled()) running.cancel();
+    else *shared = running;
   });
   return concurrent::Future<T>(std::move(state));
 }

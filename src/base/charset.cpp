@@ -20,7 +20,8 @@ const Charset& require_charset(std::string_view label) {
 // One charset, ready to decode. UTF-16 without a stated order takes it from the mark, which it skips.
 class Decoder {
  public:
-  Decoder(const Charset& charset, std::string_view bytes) : charset_(charset), table_(charset::table_of(charset)) {
+  Decoder(const Charset& charset, std::string_view bytes)
+      : charset_(charset), table_(charset::table_of(charset)) {
     if (charset.kind != Kind::utf16) return;
     const auto mark = bytes.substr(0, 2);
     big_endian_ = mark == "\xFE\xFF";
@@ -31,11 +32,16 @@ class Decoder {
 
   Fault run(std::string_view bytes, std::size_t from, std::string& out) const {
     switch (charset_.kind) {
-      case Kind::utf8: return charset::decode_utf8(bytes, from, out);
-      case Kind::utf16: return charset::decode_utf16(bytes, from, big_endian_, out);
-      case Kind::utf16le: return charset::decode_utf16(bytes, from, false, out);
-      case Kind::utf16be: return charset::decode_utf16(bytes, from, true, out);
-      default: return charset::decode_table(*table_, bytes, from, out);
+      case Kind::utf8:
+        return charset::decode_utf8(bytes, from, out);
+      case Kind::utf16:
+        return charset::decode_utf16(bytes, from, big_endian_, out);
+      case Kind::utf16le:
+        return charset::decode_utf16(bytes, from, false, out);
+      case Kind::utf16be:
+        return charset::decode_utf16(bytes, from, true, out);
+      default:
+        return charset::decode_table(*table_, bytes, from, out);
     }
   }
 
@@ -58,11 +64,18 @@ void append_utf16(char32_t c, bool big_endian, std::string& out) {
 
 bool encode_character(const Charset& charset, const charset::Table* table, char32_t c, std::string& out) {
   switch (charset.kind) {
-    case Kind::utf8: charset::append_utf8(out, c); return true;
+    case Kind::utf8:
+      charset::append_utf8(out, c);
+      return true;
     case Kind::utf16:
-    case Kind::utf16le: append_utf16(c, false, out); return true;
-    case Kind::utf16be: append_utf16(c, true, out); return true;
-    default: return charset::encode_table(*table, c, out);
+    case Kind::utf16le:
+      append_utf16(c, false, out);
+      return true;
+    case Kind::utf16be:
+      append_utf16(c, true, out);
+      return true;
+    default:
+      return charset::encode_table(*table, c, out);
   }
 }
 
@@ -71,13 +84,14 @@ const char* reason_no_encoding(Kind kind) noexcept {
                                                             : "illegal multibyte sequence";
 }
 
-std::string decode_text(std::string_view name, std::size_t offset, std::string_view bytes, std::string_view reason) {
+std::string decode_text(std::string_view name, std::size_t offset, std::string_view bytes,
+                        std::string_view reason) {
   if (bytes.size() == 1) {
     return fmt::format("'{}' codec can't decode byte {:#04x} in position {}: {}", name,
                        static_cast<unsigned char>(bytes[0]), offset, reason);
   }
-  return fmt::format("'{}' codec can't decode bytes in position {}-{}: {}", name, offset, offset + bytes.size() - 1,
-                     reason);
+  return fmt::format("'{}' codec can't decode bytes in position {}-{}: {}", name, offset,
+                     offset + bytes.size() - 1, reason);
 }
 
 // The character as Python's repr writes it in this message.
@@ -113,7 +127,8 @@ std::string decode(std::string_view bytes, std::string_view label, OnError on_er
     const auto fault = decoder.run(bytes, at, text);
     if (fault.length == 0) break;
     if (on_error == OnError::strict) {
-      throw UnicodeDecodeError(charset.name, fault.offset, bytes.substr(fault.offset, fault.length), fault.reason);
+      throw UnicodeDecodeError(charset.name, fault.offset, bytes.substr(fault.offset, fault.length),
+                               fault.reason);
     }
     if (on_error == OnError::replace) text += "\uFFFD";
     at = fault.offset + fault.length;

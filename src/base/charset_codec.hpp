@@ -11,7 +11,7 @@ namespace eddy::charset {
 
 enum class Kind {
   utf8,
-  utf16,        // byte order by the mark, little endian without one
+  utf16,  // byte order by the mark, little endian without one
   utf16le,
   utf16be,
   single_byte,  // 256 entries
@@ -22,7 +22,7 @@ enum class Kind {
 };
 
 struct Charset {
-  std::string_view name;    // canonical, lower case
+  std::string_view name;  // canonical, lower case
   Kind kind;
   const char* iconv_name;   // what glibc calls it; null for the Unicode kinds
   std::string_view labels;  // separated by blanks, lower case, '-' for '_'

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The labels of the Encoding Standard (https://encoding.spec.whatwg.org/#names-and-labels) and Python's names.
+// The labels of the Encoding Standard (https://encoding.spec.whatwg.org/#names-and-labels) and Python's
+// names.
 #include <base/charset_codec.hpp>
 
 #include <algorithm>
@@ -10,20 +11,24 @@ namespace eddy::charset {
 namespace {
 
 constexpr std::array kCharsets{
-    Charset{"utf-8", Kind::utf8, nullptr, "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8"},
-    Charset{"utf-16", Kind::utf16, nullptr, "utf-16 utf16 csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff"},
+    Charset{"utf-8", Kind::utf8, nullptr,
+            "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8"},
+    Charset{"utf-16", Kind::utf16, nullptr,
+            "utf-16 utf16 csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff"},
     Charset{"utf-16le", Kind::utf16le, nullptr, "utf-16le utf-16-le utf16le"},
     Charset{"utf-16be", Kind::utf16be, nullptr, "utf-16be utf-16-be utf16be unicodefffe"},
     Charset{"gbk", Kind::double_byte, "GBK",
             "chinese csgb2312 csiso58gb231280 gb2312 gb-2312 gb-2312-80 gbk iso-ir-58 x-gbk cp936 936 ms936"},
     Charset{"gb18030", Kind::gb18030, "GB18030", "gb18030 gb18030-2000"},
-    Charset{"big5", Kind::double_byte, "BIG5-HKSCS", "big5 big5-hkscs big5hkscs cn-big5 csbig5 x-x-big5 big5-tw hkscs"},
+    Charset{"big5", Kind::double_byte, "BIG5-HKSCS",
+            "big5 big5-hkscs big5hkscs cn-big5 csbig5 x-x-big5 big5-tw hkscs"},
     Charset{"euc-jp", Kind::euc_jp, "EUC-JP", "cseucpkdfmtjapanese euc-jp eucjp x-euc-jp ujis"},
     Charset{"shift_jis", Kind::double_byte, "CP932",
             "csshiftjis ms932 ms-kanji shift-jis shiftjis sjis windows-31j x-sjis cp932 932 mskanji s-jis"},
-    Charset{"euc-kr", Kind::double_byte, "CP949",
-            "cseuckr csksc56011987 euc-kr euckr iso-ir-149 korean ks-c-5601-1987 ks-c-5601-1989 ksc5601 ksc-5601 "
-            "windows-949 cp949 949 ms949 uhc"},
+    Charset{
+        "euc-kr", Kind::double_byte, "CP949",
+        "cseuckr csksc56011987 euc-kr euckr iso-ir-149 korean ks-c-5601-1987 ks-c-5601-1989 ksc5601 ksc-5601 "
+        "windows-949 cp949 949 ms949 uhc"},
     Charset{"ibm866", Kind::single_byte, "IBM866", "866 cp866 csibm866 ibm866"},
     Charset{"iso-8859-2", Kind::single_byte, "ISO-8859-2",
             "csisolatin2 iso-8859-2 iso-ir-101 iso8859-2 iso88592 iso-8859-2:1987 l2 latin2 latin-2"},
@@ -34,10 +39,12 @@ constexpr std::array kCharsets{
     Charset{"iso-8859-5", Kind::single_byte, "ISO-8859-5",
             "csisolatincyrillic cyrillic iso-8859-5 iso-ir-144 iso8859-5 iso88595 iso-8859-5:1988"},
     Charset{"iso-8859-6", Kind::single_byte, "ISO-8859-6",
-            "arabic asmo-708 csiso88596e csiso88596i csisolatinarabic ecma-114 iso-8859-6 iso-8859-6-e iso-8859-6-i "
+            "arabic asmo-708 csiso88596e csiso88596i csisolatinarabic ecma-114 iso-8859-6 iso-8859-6-e "
+            "iso-8859-6-i "
             "iso-ir-127 iso8859-6 iso88596 iso-8859-6:1987"},
     Charset{"iso-8859-7", Kind::single_byte, "ISO-8859-7",
-            "csisolatingreek ecma-118 elot-928 greek greek8 iso-8859-7 iso-ir-126 iso8859-7 iso88597 iso-8859-7:1987 "
+            "csisolatingreek ecma-118 elot-928 greek greek8 iso-8859-7 iso-ir-126 iso8859-7 iso88597 "
+            "iso-8859-7:1987 "
             "sun-eu-greek"},
     Charset{"iso-8859-8", Kind::single_byte, "ISO-8859-8",
             "csiso88598e csisolatinhebrew hebrew iso-8859-8 iso-8859-8-e iso-ir-138 iso8859-8 iso88598 "
@@ -45,8 +52,10 @@ constexpr std::array kCharsets{
     Charset{"iso-8859-8-i", Kind::single_byte, "ISO-8859-8", "csiso88598i iso-8859-8-i logical"},
     Charset{"iso-8859-10", Kind::single_byte, "ISO-8859-10",
             "csisolatin6 iso-8859-10 iso-ir-157 iso8859-10 iso885910 l6 latin6 latin-6"},
-    Charset{"iso-8859-13", Kind::single_byte, "ISO-8859-13", "iso-8859-13 iso8859-13 iso885913 latin7 latin-7"},
-    Charset{"iso-8859-14", Kind::single_byte, "ISO-8859-14", "iso-8859-14 iso8859-14 iso885914 latin8 latin-8"},
+    Charset{"iso-8859-13", Kind::single_byte, "ISO-8859-13",
+            "iso-8859-13 iso8859-13 iso885913 latin7 latin-7"},
+    Charset{"iso-8859-14", Kind::single_byte, "ISO-8859-14",
+            "iso-8859-14 iso8859-14 iso885914 latin8 latin-8"},
     Charset{"iso-8859-15", Kind::single_byte, "ISO-8859-15",
             "csisolatin9 iso-8859-15 iso8859-15 iso885915 l9 latin9 latin-9"},
     Charset{"iso-8859-16", Kind::single_byte, "ISO-8859-16", "iso-8859-16 iso8859-16 latin10 latin-10"},
@@ -68,7 +77,8 @@ constexpr std::array kCharsets{
     Charset{"windows-1256", Kind::windows, "CP1256", "cp1256 windows-1256 x-cp1256 1256"},
     Charset{"windows-1257", Kind::windows, "CP1257", "cp1257 windows-1257 x-cp1257 1257"},
     Charset{"windows-1258", Kind::windows, "CP1258", "cp1258 windows-1258 x-cp1258 1258"},
-    Charset{"x-mac-cyrillic", Kind::single_byte, "MAC-CYRILLIC", "x-mac-cyrillic x-mac-ukrainian mac-cyrillic"},
+    Charset{"x-mac-cyrillic", Kind::single_byte, "MAC-CYRILLIC",
+            "x-mac-cyrillic x-mac-ukrainian mac-cyrillic"},
 };
 
 using Index = std::unordered_map<std::string_view, const Charset*>;
@@ -88,7 +98,9 @@ const Index& index_by_label() {
   return index;
 }
 
-constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
+constexpr bool is_blank(char c) noexcept {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
+}
 
 char folded(char c) noexcept {
   if (c == '_') return '-';

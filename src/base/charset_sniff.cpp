@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t kPrescanned = 1024;
 constexpr auto npos = std::string_view::npos;
 
-constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
+constexpr bool is_blank(char c) noexcept {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
+}
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 constexpr bool is_letter(char c) noexcept { return lower(c) >= 'a' && lower(c) <= 'z'; }
 
@@ -24,8 +26,9 @@ bool equal_folded(std::string_view text, std::string_view lower_case) noexcept {
 
 std::size_t find_folded(std::string_view text, std::string_view lower_case, std::size_t from) noexcept {
   if (from > text.size()) return npos;
-  const auto found = std::search(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), lower_case.begin(),
-                                 lower_case.end(), [](char a, char b) { return lower(a) == b; });
+  const auto found =
+      std::search(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), lower_case.begin(),
+                  lower_case.end(), [](char a, char b) { return lower(a) == b; });
   return found == text.end() ? npos : static_cast<std::size_t>(found - text.begin());
 }
 
@@ -50,7 +53,8 @@ class Prescan {
     while (at_ < bytes_.size()) {
       if (ahead("<!--")) {
         skip_past("-->", at_ + 2);  // "<!-->" is a whole comment
-      } else if (ahead("<meta") && at_ + 5 < bytes_.size() && (is_blank(bytes_[at_ + 5]) || bytes_[at_ + 5] == '/')) {
+      } else if (ahead("<meta") && at_ + 5 < bytes_.size() &&
+                 (is_blank(bytes_[at_ + 5]) || bytes_[at_ + 5] == '/')) {
         at_ += 5;
         if (const auto name = read_meta(); !name.empty()) return name;
       } else if (starts_tag()) {
@@ -85,7 +89,9 @@ class Prescan {
 
   // False at the end of the tag.
   bool next_attribute(Attribute& attribute) noexcept {
-    const auto skip_blanks = [&] { while (at_ < bytes_.size() && is_blank(bytes_[at_])) ++at_; };
+    const auto skip_blanks = [&] {
+      while (at_ < bytes_.size() && is_blank(bytes_[at_])) ++at_;
+    };
     while (at_ < bytes_.size() && (is_blank(bytes_[at_]) || bytes_[at_] == '/')) ++at_;
     if (at_ >= bytes_.size() || bytes_[at_] == '>') return false;
     auto begin = at_;
@@ -158,7 +164,9 @@ std::string_view xml_encoding(std::string_view bytes) noexcept {
   const auto declaration = bytes.substr(0, std::min(bytes.substr(0, kPrescanned).find('>'), bytes.size()));
   auto at = declaration.find("encoding");
   if (at == npos) return {};
-  const auto skip_blanks = [&] { while (at < declaration.size() && is_blank(declaration[at])) ++at; };
+  const auto skip_blanks = [&] {
+    while (at < declaration.size() && is_blank(declaration[at])) ++at;
+  };
   at += 8;
   skip_blanks();
   if (at >= declaration.size() || declaration[at] != '=') return {};

@@ -3,8 +3,9 @@
 //
 // iconv itself is not used on text: asked to go on after an error it skips other bytes than CPython does
 // (84 of 400 damaged GBK strings came out differently), and it accepts bytes that the charset does not have
-// (0x80 is a euro sign to its GBK). With tables the rule is ours, and it is CPython's: a byte that starts nothing,
-// and the first byte of a pair that is not in the table, is dropped alone; its second byte is looked at again.
+// (0x80 is a euro sign to its GBK). With tables the rule is ours, and it is CPython's: a byte that starts
+// nothing, and the first byte of a pair that is not in the table, is dropped alone; its second byte is looked
+// at again.
 #include <base/charset_codec.hpp>
 #include <eddy/exceptions.hpp>
 
@@ -41,7 +42,8 @@ class Iconv {
   Iconv(const char* to, const char* from) : handle_(::iconv_open(to, from)) {
     if (handle_ == reinterpret_cast<iconv_t>(-1)) {
       throw RuntimeError(fmt::format(
-          "iconv from {} to {}: not supported by this system; are glibc's gconv modules installed?", from, to));
+          "iconv from {} to {}: not supported by this system; are glibc's gconv modules installed?", from,
+          to));
     }
   }
   Iconv(const Iconv&) = delete;
@@ -72,7 +74,8 @@ char32_t entry_of(std::string_view utf8) {
   const auto first = next_utf8(utf8, at);
   if (at == utf8.size()) return first;
   const auto second = next_utf8(utf8, at);
-  return at == utf8.size() && first < 0x1000 && second < 0x1000 ? kTwoCharacters | first << 12 | second : kNone;
+  return at == utf8.size() && first < 0x1000 && second < 0x1000 ? kTwoCharacters | first << 12 | second
+                                                                : kNone;
 }
 
 void append_entry(std::string& out, char32_t entry) {
@@ -155,7 +158,8 @@ void Table::fill_plane(Iconv& iconv, std::string_view prefix, Plane& plane) {
       sequence[prefix.size()] = static_cast<char>(lead);
       sequence[prefix.size() + 1] = static_cast<char>(trail);
       const auto entry = entry_of(iconv.convert(sequence));
-      // where iconv takes the lead byte for a control of its own, a "pair" is that control and then the trail byte
+      // where iconv takes the lead byte for a control of its own, a "pair" is that control and then the trail
+      // byte
       if (entry == kNone || (entry & kTwoCharacters && (entry & 0xFFF) == trail)) continue;
       plane[(lead - 0x80) * 256 + trail] = entry;
       if (prefix.empty()) leads_[lead] = true;
@@ -188,7 +192,8 @@ void Table::add_reverse(Iconv& from_utf8, char32_t entry, std::string_view bytes
 }
 
 Fault Table::hole(std::size_t at) const noexcept {
-  return {at, 1, is_multi_byte(charset_.kind) ? "illegal multibyte sequence" : "character maps to <undefined>"};
+  return {at, 1,
+          is_multi_byte(charset_.kind) ? "illegal multibyte sequence" : "character maps to <undefined>"};
 }
 
 Fault Table::decode(std::string_view bytes, std::size_t from, std::string& out) const {
@@ -212,12 +217,14 @@ Fault Table::decode(std::string_view bytes, std::size_t from, std::string& out) 
   return {};
 }
 
-Fault Table::decode_pair(std::string_view bytes, std::size_t at, std::string& out, std::size_t& length) const {
+Fault Table::decode_pair(std::string_view bytes, std::size_t at, std::string& out,
+                         std::size_t& length) const {
   const auto left = bytes.size() - at;
   if (left < 2) return {at, left, "incomplete multibyte sequence"};
   const auto lead = static_cast<Byte>(bytes[at]), trail = static_cast<Byte>(bytes[at + 1]);
   if (charset_.kind == Kind::euc_jp && lead == 0x8F) return decode_three(bytes, at, out, length);
-  if (charset_.kind == Kind::gb18030 && trail >= 0x30 && trail <= 0x39) return decode_four(bytes, at, out, length);
+  if (charset_.kind == Kind::gb18030 && trail >= 0x30 && trail <= 0x39)
+    return decode_four(bytes, at, out, length);
   const auto entry = two_[(lead - 0x80U) * 256 + trail];
   if (entry == kNone) return hole(at);
   append_entry(out, entry);
@@ -225,7 +232,8 @@ Fault Table::decode_pair(std::string_view bytes, std::size_t at, std::string& ou
   return {};
 }
 
-Fault Table::decode_three(std::string_view bytes, std::size_t at, std::string& out, std::size_t& length) const {
+Fault Table::decode_three(std::string_view bytes, std::size_t at, std::string& out,
+                          std::size_t& length) const {
   const auto left = bytes.size() - at;
   if (left < 3) return {at, left, "incomplete multibyte sequence"};
   const auto lead = static_cast<Byte>(bytes[at + 1]), trail = static_cast<Byte>(bytes[at + 2]);
@@ -238,7 +246,8 @@ Fault Table::decode_three(std::string_view bytes, std::size_t at, std::string& o
 
 // The four-byte sequences are ranges of code points with holes where the pairs are: too many for a table, so
 // iconv is asked for each.
-Fault Table::decode_four(std::string_view bytes, std::size_t at, std::string& out, std::size_t& length) const {
+Fault Table::decode_four(std::string_view bytes, std::size_t at, std::string& out,
+                         std::size_t& length) const {
   const auto left = bytes.size() - at;
   if (left < 4) return {at, left, "incomplete multibyte sequence"};
   thread_local Iconv iconv("UTF-8", "GB18030");
@@ -279,6 +288,8 @@ Fault decode_table(const Table& table, std::string_view bytes, std::size_t from,
   return table.decode(bytes, from, out);
 }
 
-bool encode_table(const Table& table, char32_t character, std::string& out) { return table.encode(character, out); }
+bool encode_table(const Table& table, char32_t character, std::string& out) {
+  return table.encode(character, out);
+}
 
 }  // namespace eddy::charset

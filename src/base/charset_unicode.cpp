@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// UTF-8 and UTF-16, with faults as long as CPython's: a damaged UTF-8 sequence is its maximal subpart (Unicode
-// Standard, 3.9, U+FFFD Substitution of Maximal Subparts), a damaged UTF-16 unit is two bytes.
+// UTF-8 and UTF-16, with faults as long as CPython's: a damaged UTF-8 sequence is its maximal subpart
+// (Unicode Standard, 3.9, U+FFFD Substitution of Maximal Subparts), a damaged UTF-16 unit is two bytes.
 #include <base/charset_codec.hpp>
 
 #include <cstring>
@@ -24,11 +24,16 @@ constexpr std::size_t sequence_length(Byte lead) noexcept {
 // E0, ED, F0 and F4 narrow the range of the byte after them: no overlong forms, surrogates or 0x110000.
 constexpr bool second_byte_fits(Byte lead, Byte second) noexcept {
   switch (lead) {
-    case 0xE0: return second >= 0xA0 && second <= 0xBF;
-    case 0xED: return second >= 0x80 && second <= 0x9F;
-    case 0xF0: return second >= 0x90 && second <= 0xBF;
-    case 0xF4: return second >= 0x80 && second <= 0x8F;
-    default: return is_continuation(second);
+    case 0xE0:
+      return second >= 0xA0 && second <= 0xBF;
+    case 0xED:
+      return second >= 0x80 && second <= 0x9F;
+    case 0xF0:
+      return second >= 0x90 && second <= 0xBF;
+    case 0xF4:
+      return second >= 0x80 && second <= 0x8F;
+    default:
+      return is_continuation(second);
   }
 }
 
@@ -50,7 +55,8 @@ Fault check_sequence(std::string_view bytes, std::size_t at, std::size_t& length
   for (std::size_t i = 1; i < length; ++i) {
     if (at + i == bytes.size()) return {at, i, "unexpected end of data"};
     const auto b = static_cast<Byte>(bytes[at + i]);
-    if (i == 1 ? !second_byte_fits(lead, b) : !is_continuation(b)) return {at, i, "invalid continuation byte"};
+    if (i == 1 ? !second_byte_fits(lead, b) : !is_continuation(b))
+      return {at, i, "invalid continuation byte"};
   }
   return {};
 }

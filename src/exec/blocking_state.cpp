@@ -38,11 +38,11 @@ struct BlockingState::Impl {
   bool is_done() const noexcept { return stage == Stage::done || stage == Stage::cancelled; }
 
   // Ends it and calls back outside of the lock. False if it had ended.
-  bool end(Stage how, std::exception_ptr failure) {
+  bool end(Stage how, std::exception_ptr failure, bool even_if_running = true) {
     std::vector<Job> due;
     {
       const std::lock_guard lock(mutex);
-      if (is_done()) return false;
+      if (is_done() || (stage == Stage::running && !even_if_running)) return false;
       stage = how;
       error = std::move(failure);
       due.swap(callbacks);
@@ -70,8 +70,7 @@ bool BlockingState::cancelled() const {
 }
 
 bool BlockingState::cancel() {
-  if (running()) return false;
-  return impl_->end(Impl::Stage::cancelled, std::make_exception_ptr(CancelledError())) || cancelled();
+  return impl_->end(Impl::Stage::cancelled, std::make_exception_ptr(CancelledError()), false) || cancelled();
 }
 
 void BlockingState::wait(Duration timeout) const {

@@ -2,6 +2,8 @@
 #include <eddy/exceptions.hpp>
 #include <eddy/threads.hpp>
 
+#include <atomic>
+
 #include "base/text.hpp"
 #include "loop/loop.hpp"
 
@@ -23,60 +25,78 @@ ThreadPoolExecutor& default_executor(LoopCore& core) {
 
 const WaitOps ThreadWait::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr};
 
-void ThreadWait::wait(TaskCore& task, std::coroutine_handle<> where) noexcept {
+void ThreadWait::prepare(TaskCore& task) noexcept {
   loop_ = task.loop;
   waiter_ = &task;
   Loop::of(*loop_).expect_wakeup();
-  task.wait(where, kOps, this);
 }
 
-bool ThreadWait::begin() noexcept {
+void ThreadWait::wait(std::coroutine_handle<> where) noexcept { waiter_->wait(where, kOps, this); }
+
+bool ThreadWait::leave_queue(State to) noexcept {
   State expected = State::queued;
-  return __atomic_compare_exchange_n(&state_, &expected, State::begun, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  return std::atomic_ref(state_).compare_exchange_strong(expected, to, std::memory_order_acq_rel);
 }
 
+bool ThreadWait::begin() noexcept { return leave_queue(State::busy); }
+
+void ThreadWait::drop() noexcept {
+  if (!leave_queue(State::busy)) return;
+  dropped_ = true;
+  post_end();
+}
+
+// Order matters: 1. the post, 2. the state. A loop that closes waits for 2., so it is there for 1.
 void ThreadWait::post_end() noexcept {
+  retain();
   try {
     Loop::of(*loop_).post(*this);
   } catch (...) {
     // The loop was closed: it discarded this node.
   }
+  std::atomic_ref state(state_);
+  state.store(State::over, std::memory_order_release);
+  state.notify_all();
 }
 
-// On the loop's thread; the job's thread touches nothing of this any more.
+// On the loop's thread, or with Dispatch::discard wherever the loop was found closed.
 void ThreadWait::job_ended(ReadyNode& node, Dispatch how) noexcept {
   auto& self = static_cast<ThreadWait&>(node);
-  self.ended_ = true;
-  if (how == Dispatch::run) Loop::of(*self.loop_).wakeup_came();
-  if (self.left_ || how == Dispatch::discard) {
-    if (self.left_) delete &self;
-    return;
+  if (how == Dispatch::run) {
+    Loop::of(*self.loop_).wakeup_came();
+    if (self.waiter_) self.waiter_->wake();
   }
-  if (self.waiter_) self.waiter_->wake();
+  self.release();
 }
 
 void ThreadWait::leave() noexcept {
-  left_ = true;
   waiter_ = nullptr;
-  if (ended_) delete this;
+  clear();
+  release();
 }
 
 void ThreadWait::finish_wait() {
   TaskCore& task = *std::exchange(waiter_, nullptr);
+  task.WaitNode::ops = nullptr;  // detach_wait() must not find this again
   task.throw_if_cancelled();
+  if (dropped_) throw CancelledError();
 }
 
 CancelResult ThreadWait::cancel_wait(TaskCore& task) noexcept {
   auto& self = *static_cast<ThreadWait*>(task.object);
-  State expected = State::queued;
-  if (!__atomic_compare_exchange_n(&self.state_, &expected, State::skipped, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-    return CancelResult::deferred;
-  }
+  if (!self.leave_queue(State::skipped)) return CancelResult::deferred;
+  Loop::of(*self.loop_).wakeup_came();  // the job will not post its end
   task.wake_cancelled();
   return CancelResult::accepted;
 }
 
-void ThreadWait::detach_wait(TaskCore&) noexcept {}
+// The loop closes under a job. What runs may use what the coroutine keeps alive, and will post its end to
+// the loop: both stay until it is over.
+void ThreadWait::detach_wait(TaskCore& task) noexcept {
+  auto& self = *static_cast<ThreadWait*>(task.object);
+  if (self.leave_queue(State::skipped)) return;
+  std::atomic_ref(self.state_).wait(State::busy, std::memory_order_acquire);
+}
 
 void ThreadWait::describe_wait(const TaskCore& task, Text& text) {
   const auto& self = *static_cast<const ThreadWait*>(task.object);

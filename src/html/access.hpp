@@ -17,7 +17,9 @@ struct Access {
   static std::optional<Element> optional_element(const TreePtr& tree, Index i) {
     return i == kNoElement ? std::nullopt : std::optional(element(tree, i));
   }
-  static Elements elements(TreePtr tree, std::vector<Index> indexes) { return {std::move(tree), std::move(indexes)}; }
+  static Elements elements(TreePtr tree, std::vector<Index> indexes) {
+    return {std::move(tree), std::move(indexes)};
+  }
 };
 
 /// Elements that fit, among the descendants of `scope`; at most `limit` of them.

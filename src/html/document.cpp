@@ -20,7 +20,8 @@ struct LinkAttribute {
   std::string_view name;
   std::string_view only_on;  // the one element where it is a URL; "" for any
 };
-// Attributes that are one URL (HTML Standard, index of attributes), and the obsolete ones that pages still have.
+// Attributes that are one URL (HTML Standard, index of attributes), and the obsolete ones that pages still
+// have.
 constexpr std::array<LinkAttribute, 14> kLinkAttributes{{{"href", ""},
                                                          {"src", ""},
                                                          {"action", "form"},
@@ -50,9 +51,11 @@ bool is_link(std::string_view tag, std::string_view attribute) noexcept {
 
 }  // namespace
 
-std::vector<Index> detail::find_elements(const Tree& tree, Index scope, const Query& query, std::size_t limit) {
+std::vector<Index> detail::find_elements(const Tree& tree, Index scope, const Query& query,
+                                         std::size_t limit) {
   const auto id = tree.names.find("id"), class_name = tree.names.find("class");
-  const auto name = tree.names.find(lowered(query.name)), attribute = tree.names.find(lowered(query.attribute));
+  const auto name = tree.names.find(lowered(query.name)),
+             attribute = tree.names.find(lowered(query.attribute));
   const auto value_of = [&](Index e, Name which) -> std::optional<std::string_view> {
     const auto* a = which == kNoName ? nullptr : tree.find_attribute(e, which);
     return a == nullptr ? std::nullopt : std::optional(tree.value(*a));
@@ -60,7 +63,8 @@ std::vector<Index> detail::find_elements(const Tree& tree, Index scope, const Qu
   const auto fits = [&](Index e) {
     if (!query.name.empty() && tree.nodes[e].name != name) return false;
     if (!query.id.empty() && value_of(e, id) != query.id) return false;
-    if (!query.class_name.empty() && !has_token(value_of(e, class_name).value_or(""), query.class_name)) return false;
+    if (!query.class_name.empty() && !has_token(value_of(e, class_name).value_or(""), query.class_name))
+      return false;
     if (!query.attribute.empty()) {
       const auto value = value_of(e, attribute);
       if (!value || (!query.value.empty() && *value != query.value)) return false;
@@ -117,7 +121,8 @@ std::vector<Link> Document::links() const {
     if (!tree_->is_element(e)) continue;
     for (auto* a = tree_->attributes_begin(e); a != tree_->attributes_end(e); ++a) {
       const auto name = tree_->names[a->name];
-      if (is_link(tree_->name(e), name)) links.push_back({Access::element(tree_, e), name, trimmed(tree_->value(*a))});
+      if (is_link(tree_->name(e), name))
+        links.push_back({Access::element(tree_, e), name, trimmed(tree_->value(*a))});
     }
   }
   return links;

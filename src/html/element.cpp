@@ -41,7 +41,9 @@ std::vector<Attribute> Element::attrs() const {
   return all;
 }
 
-bool Element::has_class(std::string_view name) const noexcept { return has_token(attr("class").value_or(""), name); }
+bool Element::has_class(std::string_view name) const noexcept {
+  return has_token(attr("class").value_or(""), name);
+}
 
 std::vector<std::string_view> Element::classes() const {
   std::vector<std::string_view> words;
@@ -113,13 +115,18 @@ std::optional<Element> Element::child(std::string_view tag) const {
   return std::nullopt;
 }
 
-std::optional<Element> Element::next() const { return Access::optional_element(tree_, tree_->next_sibling(index_)); }
+std::optional<Element> Element::next() const {
+  return Access::optional_element(tree_, tree_->next_sibling(index_));
+}
 
-std::optional<Element> Element::prev() const { return Access::optional_element(tree_, tree_->nodes[index_].previous); }
+std::optional<Element> Element::prev() const {
+  return Access::optional_element(tree_, tree_->nodes[index_].previous);
+}
 
 Elements Element::siblings() const {
   std::vector<Index> all;
-  for (auto i = tree_->first_child(tree_->nodes[index_].parent); i != kNoElement; i = tree_->next_sibling(i)) {
+  for (auto i = tree_->first_child(tree_->nodes[index_].parent); i != kNoElement;
+       i = tree_->next_sibling(i)) {
     if (i != index_) all.push_back(i);
   }
   return Access::elements(tree_, std::move(all));

@@ -28,7 +28,8 @@ std::vector<Index> in_page_order(std::vector<Index> indexes) {
 const CompiledSelector& uncounted(const Selector& selector) {
   const auto& compiled = CompiledSelector::of(selector);
   if (compiled.counts) {
-    throw SelectorError(compiled.text, 0, "a pseudo-class that counts the elements found, where one element is tested",
+    throw SelectorError(compiled.text, 0,
+                        "a pseudo-class that counts the elements found, where one element is tested",
                         "Elements::first(), last() and eq() take one of many");
   }
   return compiled;

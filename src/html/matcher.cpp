@@ -17,20 +17,28 @@ bool in_series(std::int64_t place, const Simple& nth) noexcept {
 }
 
 bool equal_folded(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
 }
 
 bool test_value(AttributeTest test, std::string_view have, std::string_view want) noexcept {
   switch (test) {
-    case AttributeTest::exists: return true;
-    case AttributeTest::equals: return have == want;
-    case AttributeTest::differs: return have != want;
-    case AttributeTest::has_word: return std::none_of(want.begin(), want.end(), is_blank) && has_token(have, want);
+    case AttributeTest::exists:
+      return true;
+    case AttributeTest::equals:
+      return have == want;
+    case AttributeTest::differs:
+      return have != want;
+    case AttributeTest::has_word:
+      return std::none_of(want.begin(), want.end(), is_blank) && has_token(have, want);
     case AttributeTest::dash:
       return have.starts_with(want) && (have.size() == want.size() || have[want.size()] == '-');
-    case AttributeTest::begins: return !want.empty() && have.starts_with(want);
-    case AttributeTest::ends: return !want.empty() && have.ends_with(want);
-    case AttributeTest::contains: return !want.empty() && have.find(want) != std::string_view::npos;
+    case AttributeTest::begins:
+      return !want.empty() && have.starts_with(want);
+    case AttributeTest::ends:
+      return !want.empty() && have.ends_with(want);
+    case AttributeTest::contains:
+      return !want.empty() && have.find(want) != std::string_view::npos;
   }
   return false;
 }
@@ -103,8 +111,9 @@ std::vector<Index> Matcher::select(Index from, Index to, std::size_t limit) {
 bool Matcher::matches(Index element) { return match_list(selector_.list, element); }
 
 bool Matcher::match_list(const SelectorList& list, Index e) {
-  return std::any_of(list.begin(), list.end(),
-                     [&](const Complex& complex) { return match_complex(complex, complex.compounds.size() - 1, e); });
+  return std::any_of(list.begin(), list.end(), [&](const Complex& complex) {
+    return match_complex(complex, complex.compounds.size() - 1, e);
+  });
 }
 
 // Whether the compounds 0 … last match, the last of them at `e`.
@@ -118,7 +127,8 @@ bool Matcher::match_complex(const Complex& complex, std::size_t last, Index e) {
 bool Matcher::match_left(const Complex& complex, std::size_t at, Index e) {
   if (at == 0) return true;
   switch (complex.compounds[at].combinator) {
-    case Combinator::none: return true;
+    case Combinator::none:
+      return true;
     case Combinator::child: {
       const auto parent = tree_.nodes[e].parent;
       return parent != kDocument && match_complex(complex, at - 1, parent);
@@ -128,13 +138,14 @@ bool Matcher::match_left(const Complex& complex, std::size_t at, Index e) {
       return previous != kNoElement && match_complex(complex, at - 1, previous);
     }
     case Combinator::descendant:
-    case Combinator::later_sibling: return match_reach(complex, at, e);
+    case Combinator::later_sibling:
+      return match_reach(complex, at, e);
   }
   return false;
 }
 
-// Whether some ancestor, or some earlier sibling, matches the compounds in front of `at`. The answer holds for every
-// element on the way there, too.
+// Whether some ancestor, or some earlier sibling, matches the compounds in front of `at`. The answer holds
+// for every element on the way there, too.
 bool Matcher::match_reach(const Complex& complex, std::size_t at, Index e) {
   const bool up = complex.compounds[at].combinator == Combinator::descendant;
   const auto step = [&](Index i) { return up ? tree_.nodes[i].parent : tree_.nodes[i].previous; };
@@ -161,7 +172,8 @@ bool Matcher::match_compound(const Compound& compound, Index e) {
 bool Matcher::match_simple(const Simple& simple, Index e) {
   const auto& node = tree_.nodes[e];
   switch (simple.kind) {
-    case SimpleKind::tag: return match_name(simple, e);
+    case SimpleKind::tag:
+      return match_name(simple, e);
     case SimpleKind::id: {
       const auto* a = tree_.find_attribute(e, id_);
       return a != nullptr && tree_.value(*a) == simple.value;
@@ -170,34 +182,49 @@ bool Matcher::match_simple(const Simple& simple, Index e) {
       const auto* a = tree_.find_attribute(e, class_);
       return a != nullptr && has_token(tree_.value(*a), simple.value);
     }
-    case SimpleKind::attribute: return match_attribute(simple, e);
+    case SimpleKind::attribute:
+      return match_attribute(simple, e);
     case SimpleKind::nth_child:
-    case SimpleKind::nth_last_child: return match_nth(simple, e);
+    case SimpleKind::nth_last_child:
+      return match_nth(simple, e);
     case SimpleKind::nth_of_type:
     case SimpleKind::nth_last_of_type:
-    case SimpleKind::only_of_type: return match_of_type(simple, e);
-    case SimpleKind::only_child: return tree_.nodes[node.parent].children == 1;
-    case SimpleKind::root: return node.parent == kDocument;
+    case SimpleKind::only_of_type:
+      return match_of_type(simple, e);
+    case SimpleKind::only_child:
+      return tree_.nodes[node.parent].children == 1;
+    case SimpleKind::root:
+      return node.parent == kDocument;
     case SimpleKind::empty:
       return node.children == 0 && tree_.text_of(e).empty();
-    case SimpleKind::scope: return e == scope_;
-    case SimpleKind::is: return match_list(simple.list, e);
-    case SimpleKind::no: return !match_list(simple.list, e);
-    case SimpleKind::has: return has_flags(simple)[e] != 0;
-    case SimpleKind::contains: return contains_flags(simple)[e] != 0;
-    case SimpleKind::lang: return match_language(tree_, simple.value, e);
-    case SimpleKind::parent: return node.children > 0;
+    case SimpleKind::scope:
+      return e == scope_;
+    case SimpleKind::is:
+      return match_list(simple.list, e);
+    case SimpleKind::no:
+      return !match_list(simple.list, e);
+    case SimpleKind::has:
+      return has_flags(simple)[e] != 0;
+    case SimpleKind::contains:
+      return contains_flags(simple)[e] != 0;
+    case SimpleKind::lang:
+      return match_language(tree_, simple.value, e);
+    case SimpleKind::parent:
+      return node.children > 0;
     case SimpleKind::input_type: {
       const auto* a = tree_.find_attribute(e, type_);
       return a != nullptr && tree_.name(e) == "input" && equal_folded(tree_.value(*a), simple.value);
     }
-    case SimpleKind::never: return false;
-    default: return match_form_state(tree_, simple.kind, e, [&](Index i) { return type_places(false)[i] == 1; });
+    case SimpleKind::never:
+      return false;
+    default:
+      return match_form_state(tree_, simple.kind, e, [&](Index i) { return type_places(false)[i] == 1; });
   }
 }
 
 bool Matcher::match_name(const Simple& simple, Index e) const {
-  return needs_prefix_test(simple) ? fits_prefix(simple, tree_.name(e)) : tree_.nodes[e].name == name_of(simple);
+  return needs_prefix_test(simple) ? fits_prefix(simple, tree_.name(e))
+                                   : tree_.nodes[e].name == name_of(simple);
 }
 
 bool Matcher::match_attribute(const Simple& simple, Index e) const {

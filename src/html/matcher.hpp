@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Which elements of a tree a compiled selector matches, in time linear in nodes × parts of the selector.
 //
-// An element is tested from the right: its own compound, then what stands to the left, by combinators. Three things
-// keep that linear for any page and any selector:
+// An element is tested from the right: its own compound, then what stands to the left, by combinators. Three
+// things keep that linear for any page and any selector:
 //
-//   a b, a ~ b      whether some ancestor (or earlier sibling) matches "a" is remembered for each element asked about
+//   a b, a ~ b      whether some ancestor (or earlier sibling) matches "a" is remembered for each element
+//   asked about
 //                   and for all on the way, so every edge of the tree is walked once;
 //   :has(…)         is worked out for the whole page at once, by sweeps from its right end to its left;
-//   :nth-…          places among siblings are counted once for the whole page, or were counted when it was parsed.
+//   :nth-…          places among siblings are counted once for the whole page, or were counted when it was
+//   parsed.
 //
 // One Matcher serves one call of select() or matches(); its caches are made when first needed.
 #pragma once
@@ -32,8 +34,8 @@ class Matcher {
   void set_scope(Index scope);
 
  private:
-  using Flags = std::vector<std::uint8_t>;      // per node
-  using Counts = std::vector<std::uint32_t>;    // per node
+  using Flags = std::vector<std::uint8_t>;    // per node
+  using Counts = std::vector<std::uint32_t>;  // per node
 
   bool match_list(const SelectorList& list, Index e);
   bool match_complex(const Complex& complex, std::size_t last, Index e);
@@ -59,12 +61,12 @@ class Matcher {
   const Tree& tree_;
   const CompiledSelector& selector_;
   Index scope_;
-  Index from_ = 0, to_ = 0;             // where positions count
+  Index from_ = 0, to_ = 0;  // where positions count
   Name id_, class_, type_;
-  std::vector<Name> names_;             // by slot: the simple selector's name in this tree
-  std::vector<Flags> flags_;            // by slot: reach (0 unknown, 1 no, 2 yes), :has, :contains
-  std::vector<Counts> counts_;          // by slot: places for "of S"
-  std::vector<Flags> positioned_;       // by slot: compounds with positions
+  std::vector<Name> names_;        // by slot: the simple selector's name in this tree
+  std::vector<Flags> flags_;       // by slot: reach (0 unknown, 1 no, 2 yes), :has, :contains
+  std::vector<Counts> counts_;     // by slot: places for "of S"
+  std::vector<Flags> positioned_;  // by slot: compounds with positions
   Counts type_places_, type_places_from_end_;
 };
 

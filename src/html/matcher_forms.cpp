@@ -64,17 +64,28 @@ bool match_form_state(const Tree& tree, SimpleKind kind, Index e, const IsFirstO
   const auto name = tree.name(e);
   const bool fillable = name == "input" || name == "select" || name == "textarea";
   switch (kind) {
-    case SimpleKind::any_link: return (name == "a" || name == "area") && has(tree, e, "href");
-    case SimpleKind::checked: return is_checked(tree, e);
-    case SimpleKind::selected: return name == "option" && has(tree, e, "selected");
-    case SimpleKind::disabled: return is_disabled(tree, e, is_first_of_type);
-    case SimpleKind::enabled: return can_be_disabled(name) && !is_disabled(tree, e, is_first_of_type);
-    case SimpleKind::required: return fillable && has(tree, e, "required");
-    case SimpleKind::optional: return fillable && !has(tree, e, "required");
-    case SimpleKind::input: return is_one_of(name, kControls);
-    case SimpleKind::button: return name == "button" || (name == "input" && has_type(tree, e, "button"));
-    case SimpleKind::header: return name.size() == 2 && name[0] == 'h' && name[1] >= '1' && name[1] <= '6';
-    default: return false;
+    case SimpleKind::any_link:
+      return (name == "a" || name == "area") && has(tree, e, "href");
+    case SimpleKind::checked:
+      return is_checked(tree, e);
+    case SimpleKind::selected:
+      return name == "option" && has(tree, e, "selected");
+    case SimpleKind::disabled:
+      return is_disabled(tree, e, is_first_of_type);
+    case SimpleKind::enabled:
+      return can_be_disabled(name) && !is_disabled(tree, e, is_first_of_type);
+    case SimpleKind::required:
+      return fillable && has(tree, e, "required");
+    case SimpleKind::optional:
+      return fillable && !has(tree, e, "required");
+    case SimpleKind::input:
+      return is_one_of(name, kControls);
+    case SimpleKind::button:
+      return name == "button" || (name == "input" && has_type(tree, e, "button"));
+    case SimpleKind::header:
+      return name.size() == 2 && name[0] == 'h' && name[1] >= '1' && name[1] <= '6';
+    default:
+      return false;
   }
 }
 
@@ -85,7 +96,8 @@ bool match_language(const Tree& tree, std::string_view range, Index e) {
     if (a == nullptr && xml_lang != kNoName) a = tree.find_attribute(e, xml_lang);
     if (a == nullptr) continue;
     const auto have = lowered(tree.value(*a)), want = lowered(range);
-    return !want.empty() && have.starts_with(want) && (have.size() == want.size() || have[want.size()] == '-');
+    return !want.empty() && have.starts_with(want) &&
+           (have.size() == want.size() || have[want.size()] == '-');
   }
   return false;
 }

@@ -35,8 +35,9 @@ const Matcher::Flags& Matcher::has_flags(const Simple& simple) {
   return flags_[simple.slot];
 }
 
-// Marks each element that `relative`, as in :has(> a b), finds something from. From right to left: elements that
-// match the last compound; those from which its combinator reaches one of these and that match the compound before …
+// Marks each element that `relative`, as in :has(> a b), finds something from. From right to left: elements
+// that match the last compound; those from which its combinator reaches one of these and that match the
+// compound before …
 void Matcher::add_relatives(const Complex& relative, Flags& result) {
   const auto n = tree_.size();
   Flags marked(tree_.nodes.size(), 1);
@@ -66,7 +67,8 @@ const Matcher::Counts& Matcher::type_places(bool from_end) {
   return places;
 }
 
-// The place of each element among its siblings that match the list of ":nth-child(an+b of list)"; 0 if it does not.
+// The place of each element among its siblings that match the list of ":nth-child(an+b of list)"; 0 if it
+// does not.
 const Matcher::Counts& Matcher::filtered_places(const Simple& simple) {
   if (!counts_[simple.slot].empty()) return counts_[simple.slot];
   const bool from_end = simple.kind == SimpleKind::nth_last_child;
@@ -79,7 +81,8 @@ const Matcher::Counts& Matcher::filtered_places(const Simple& simple) {
   return counts_[simple.slot] = std::move(places);
 }
 
-// An element contains the text if an occurrence begins in its part of the page's text early enough to end there.
+// An element contains the text if an occurrence begins in its part of the page's text early enough to end
+// there.
 const Matcher::Flags& Matcher::contains_flags(const Simple& simple) {
   auto& result = flags_[simple.slot];
   if (!result.empty()) return result;
@@ -97,8 +100,8 @@ const Matcher::Flags& Matcher::contains_flags(const Simple& simple) {
   return result;
 }
 
-// jQuery's counting pseudo-classes, as pyquery has them: in the first compound the elements found in the whole range
-// are counted, after a combinator those found with the same parent.
+// jQuery's counting pseudo-classes, as pyquery has them: in the first compound the elements found in the
+// whole range are counted, after a combinator those found with the same parent.
 const Matcher::Flags& Matcher::position_flags(const Complex& complex, std::size_t at) {
   const auto& compound = complex.compounds[at];
   if (!positioned_[compound.slot].empty()) return positioned_[compound.slot];
@@ -116,13 +119,20 @@ const Matcher::Flags& Matcher::position_flags(const Complex& complex, std::size_
     const auto i = static_cast<std::int64_t>(place[e]);
     const auto fits = [&](const Position& position) {
       switch (position.kind) {
-        case Position::Kind::first: return i == 0;
-        case Position::Kind::last: return i + 1 == total[group_of(e)];
-        case Position::Kind::even: return i % 2 == 0;
-        case Position::Kind::odd: return i % 2 == 1;
-        case Position::Kind::eq: return i == position.index;
-        case Position::Kind::lt: return i < position.index;
-        case Position::Kind::gt: return i > position.index;
+        case Position::Kind::first:
+          return i == 0;
+        case Position::Kind::last:
+          return i + 1 == total[group_of(e)];
+        case Position::Kind::even:
+          return i % 2 == 0;
+        case Position::Kind::odd:
+          return i % 2 == 1;
+        case Position::Kind::eq:
+          return i == position.index;
+        case Position::Kind::lt:
+          return i < position.index;
+        case Position::Kind::gt:
+          return i > position.index;
       }
       return false;
     };

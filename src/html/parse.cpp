@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // libxml2's HTML parser calls a builder that fills our own tree; libxml2 never builds its own.
 //
-// What keeps it linear: the depth limit bounds the walks over libxml2's stack of open elements, and the limit on
-// attributes its comparison of every attribute with those before it. That comparison happens before any callback,
-// so it is watched from the side: the parser reads in small chunks, and its array of attributes has a public size.
+// What keeps it linear: the depth limit bounds the walks over libxml2's stack of open elements, and the limit
+// on attributes its comparison of every attribute with those before it. That comparison happens before any
+// callback, so it is watched from the side: the parser reads in small chunks, and its array of attributes has
+// a public size.
 #include <eddy/charset.hpp>
 #include <eddy/html/document.hpp>
 #include <html/access.hpp>
@@ -52,8 +53,8 @@ class Builder {
 
   static xmlSAXHandler handlers() noexcept;
   static int read(void* self, char* buffer, int length) noexcept;
-  // Runs `step` unless the parse was stopped; an exception stops it and is rethrown by run(). Stopping means that
-  // read() reports the end: the parser still sees the few thousand bytes it has, and we look away.
+  // Runs `step` unless the parse was stopped; an exception stops it and is rethrown by run(). Stopping means
+  // that read() reports the end: the parser still sees the few thousand bytes it has, and we look away.
   template <class Step>
   static void guarded(void* self, Step step) noexcept;
 
@@ -119,13 +120,15 @@ xmlSAXHandler Builder::handlers() noexcept {
 int Builder::read(void* self, char* buffer, int length) noexcept {
   auto& builder = *static_cast<Builder*>(self);
   guarded(self, [](Builder& b) {
-    // The array holds two pointers an attribute and doubles: twice what the limit needs means the limit was passed.
+    // The array holds two pointers an attribute and doubles: twice what the limit needs means the limit was
+    // passed.
     const auto allowed = b.options_.attributes;
     const auto seen = static_cast<std::size_t>(std::max(b.parser_->maxatts, 0)) / 4;
     if (seen > allowed + 16) b.hit_limit("attributes", allowed, seen, "attributes of one element");
   });
   if (builder.stopped_) return 0;
-  const auto count = std::min({static_cast<std::size_t>(length), kChunk, builder.input_.size() - builder.read_});
+  const auto count =
+      std::min({static_cast<std::size_t>(length), kChunk, builder.input_.size() - builder.read_});
   std::memcpy(buffer, builder.input_.data() + builder.read_, count);
   builder.read_ += count;
   return static_cast<int>(count);
@@ -134,7 +137,8 @@ int Builder::read(void* self, char* buffer, int length) noexcept {
 std::shared_ptr<Tree> Builder::run() {
   static std::once_flag once;
   std::call_once(once, xmlInitParser);
-  const std::unique_ptr<xmlParserCtxt, void (*)(htmlParserCtxtPtr)> parser(htmlNewParserCtxt(), htmlFreeParserCtxt);
+  const std::unique_ptr<xmlParserCtxt, void (*)(htmlParserCtxtPtr)> parser(htmlNewParserCtxt(),
+                                                                           htmlFreeParserCtxt);
   if (!parser) throw std::bad_alloc();
   parser_ = parser.get();
   *parser->sax = handlers();
@@ -148,13 +152,14 @@ std::shared_ptr<Tree> Builder::run() {
   return std::move(tree_);
 }
 
-void Builder::hit_limit(std::string_view limit, std::size_t allowed, std::size_t actual, std::string_view what) {
+void Builder::hit_limit(std::string_view limit, std::size_t allowed, std::size_t actual,
+                        std::string_view what) {
   stopped_ = true;
   tree_->truncated = limit;
   if (options_.on_limit == OnLimit::truncate) return;
   throw ParseError(
-      fmt::format("html: {} {}, the limit is {} (ParseOptions::{})", actual, what, allowed, limit), limit, allowed,
-      actual);
+      fmt::format("html: {} {}, the limit is {} (ParseOptions::{})", actual, what, allowed, limit), limit,
+      allowed, actual);
 }
 
 Index Builder::add_node(NodeKind kind, Name name) {
@@ -207,14 +212,14 @@ void Builder::end_element() {
   open_.pop_back();
 }
 
-// libxml2 2.9 knows HTML 4: it waits for an end tag of <wbr>. Whatever follows the tag makes it an element without
-// content here.
+// libxml2 2.9 knows HTML 4: it waits for an end tag of <wbr>. Whatever follows the tag makes it an element
+// without content here.
 void Builder::close_void_element(int above) noexcept {
   if (in_void_) close_innermost(1, above);
 }
 
-// It also puts <dd> into the <dd> or <dt> before it. In HTML 5 it ends that one (13.2.6.4.7), unless something that
-// is not inline, a <p>, a <div> or an <address> stands between them.
+// It also puts <dd> into the <dd> or <dt> before it. In HTML 5 it ends that one (13.2.6.4.7), unless
+// something that is not inline, a <p>, a <div> or an <address> stands between them.
 void Builder::close_definition() noexcept {
   for (auto i = open_.size() - 1; i > 0; --i) {
     const auto name = tree_->name(open_[i].node);
@@ -223,8 +228,9 @@ void Builder::close_definition() noexcept {
   }
 }
 
-// Ends elements that the parser takes to be open, and takes their names off its stack, where they lie under `above`
-// others: it holds the names of our open elements, and on top that of the element being started, if one is.
+// Ends elements that the parser takes to be open, and takes their names off its stack, where they lie under
+// `above` others: it holds the names of our open elements, and on top that of the element being started, if
+// one is.
 void Builder::close_innermost(std::size_t count, int above) noexcept {
   for (std::size_t i = 0; i < count; ++i) end_element();
   auto& p = *parser_;
@@ -263,8 +269,9 @@ Document parse_valid(std::string_view utf8, std::string_view encoding, const Par
   const auto allowed = std::min(options.bytes, kMostBytes);
   const bool too_long = utf8.size() > allowed;
   if (too_long && options.on_limit == OnLimit::fail) {
-    throw ParseError(fmt::format("html: {} bytes, the limit is {} (ParseOptions::bytes)", utf8.size(), allowed),
-                     "bytes", allowed, utf8.size());
+    throw ParseError(
+        fmt::format("html: {} bytes, the limit is {} (ParseOptions::bytes)", utf8.size(), allowed), "bytes",
+        allowed, utf8.size());
   }
   auto end = std::min(utf8.size(), allowed);
   while (too_long && end > 0 && (static_cast<unsigned char>(utf8[end]) & 0xC0) == 0x80) --end;

@@ -14,13 +14,15 @@ constexpr std::size_t kAround = 40;  // bytes of a long selector shown on each s
 bool is_continuation(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 std::size_t characters(std::string_view text) noexcept {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !is_continuation(c); }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !is_continuation(c); }));
 }
 
 // What may go to a terminal: UTF-8 without control characters.
 std::string printable(std::string_view text) {
   auto result = eddy::decode(text, "utf-8", OnError::replace);
-  std::replace_if(result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  std::replace_if(
+      result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
   return result;
 }
 
@@ -39,7 +41,8 @@ Excerpt excerpt_of(std::string_view css, std::size_t offset) {
   return {before + after, characters(before)};
 }
 
-std::string message(std::string_view css, std::size_t offset, const std::string& problem, const std::string& hint) {
+std::string message(std::string_view css, std::size_t offset, const std::string& problem,
+                    const std::string& hint) {
   const auto excerpt = excerpt_of(css, offset);
   auto text = fmt::format("selector '{}' at {}: {}\n  {}\n  {}^", excerpt.text, offset, problem, excerpt.text,
                           std::string(excerpt.caret, ' '));

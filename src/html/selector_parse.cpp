@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Selectors, by recursive descent over the text: https://www.w3.org/TR/selectors-4/#grammar with the tokens of
-// https://www.w3.org/TR/css-syntax-3/. Stricter than browsers in one way: nothing is closed by the end of the text.
+// Selectors, by recursive descent over the text: https://www.w3.org/TR/selectors-4/#grammar with the tokens
+// of https://www.w3.org/TR/css-syntax-3/. Stricter than browsers in one way: nothing is closed by the end of
+// the text.
 #include <html/selector_pseudo.hpp>
+#include <html/selector_scanner.hpp>
 #include <html/selector_syntax.hpp>
 #include <html/tree.hpp>
 
-#include <base/charset_codec.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace eddy::html::detail {
 namespace {
@@ -20,22 +20,9 @@ constexpr int kMostNesting = 8;
 constexpr auto kPseudoElementHint =
     "pseudo-elements select no element; take the element and ask it for text() or attr()";
 
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-bool is_hex(char c) noexcept { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); }
-bool is_name_start(char c) noexcept {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
-}
-bool is_name_char(char c) noexcept { return is_name_start(c) || is_digit(c) || c == '-'; }
-bool is_newline(char c) noexcept { return c == '\n' || c == '\r' || c == '\f'; }
-
-void append_character(std::string& out, std::uint32_t c) {
-  const bool is_scalar = c != 0 && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
-  charset::append_utf8(out, is_scalar ? c : 0xFFFD);
-}
-
-class Parser {
+class Parser : Scanner {
  public:
-  explicit Parser(std::string_view css) : css_(css) {}
+  explicit Parser(std::string_view css) : Scanner(css) {}
 
   CompiledSelector run() {
     if (css_.size() > kMostBytes) {
@@ -52,125 +39,6 @@ class Parser {
   }
 
  private:
-  // --- text ---
-
-  bool at_end() const noexcept { return at_ == css_.size(); }
-  char peek(std::size_t ahead = 0) const noexcept { return at_ + ahead < css_.size() ? css_[at_ + ahead] : '\0'; }
-  bool take(char c) noexcept {
-    if (at_end() || css_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-
-  [[noreturn]] void fail(std::size_t at, const std::string& problem, const std::string& hint = {}) const {
-    throw SelectorError(css_, at, problem, hint);
-  }
-
-  std::string here() const {
-    if (at_end()) return "the end";
-    const auto first = static_cast<unsigned char>(css_[at_]);
-    if (first < 0x20 || first == 0x7F) return fmt::format("'\\x{:02x}'", first);
-    auto end = at_ + 1;
-    while (end < css_.size() && (static_cast<unsigned char>(css_[end]) & 0xC0) == 0x80) ++end;
-    return fmt::format("'{}'", css_.substr(at_, end - at_));
-  }
-
-  std::string hint_for_stray() const {
-    if (peek() == '/') return "this looks like XPath; CSS writes 'div > a' for '//div/a'";
-    if (peek() == ')' && nesting_ == 0) return "there is one ')' too many";
-    if (peek() == '@') return "CSS has no '@' in front of attribute names: [href]";
-    if (is_digit(peek())) return "a name cannot begin with a digit; write '\\3" + std::string(1, peek()) + " '";
-    if (peek() == '=') return "attributes are tested in brackets: [name='value']";
-    return {};
-  }
-
-  bool skip_comment() {
-    if (peek() != '/' || peek(1) != '*') return false;
-    const auto end = css_.find("*/", at_ + 2);
-    if (end == std::string_view::npos) fail(at_, "a comment that is not closed", "'*/' closes it");
-    at_ = end + 2;
-    return true;
-  }
-
-  // Comments are no blanks, but may stand where blanks may. True if there was a blank.
-  bool skip_blanks() {
-    bool blank = false;
-    for (;;) {
-      if (!at_end() && is_blank(css_[at_])) {
-        ++at_;
-        blank = true;
-      } else if (!skip_comment()) {
-        return blank;
-      }
-    }
-  }
-
-  // --- tokens ---
-
-  bool at_escape() const noexcept { return peek() == '\\' && at_ + 1 < css_.size() && !is_newline(css_[at_ + 1]); }
-  bool at_name() const noexcept {
-    if (at_escape() || (!at_end() && is_name_start(peek()))) return true;
-    if (peek() != '-') return false;
-    const char second = peek(1);
-    return is_name_start(second) || second == '-' || (second == '\\' && at_ + 2 < css_.size() && !is_newline(peek(2)));
-  }
-
-  void take_escape(std::string& out) {
-    ++at_;
-    if (!is_hex(peek())) {
-      const char c = css_[at_++];
-      return c == '\0' ? append_character(out, 0) : void(out += c);
-    }
-    std::uint32_t value = 0;
-    for (int digits = 0; digits < 6 && is_hex(peek()); ++digits, ++at_) {
-      const char c = lower(peek());
-      value = value * 16 + static_cast<std::uint32_t>(is_digit(c) ? c - '0' : c - 'a' + 10);
-    }
-    append_character(out, value);
-    if (peek() == '\r' && peek(1) == '\n') ++at_;
-    if (!at_end() && is_blank(peek())) ++at_;
-  }
-
-  std::string take_name_chars() {
-    std::string name;
-    while (!at_end()) {
-      if (at_escape()) {
-        take_escape(name);
-      } else if (is_name_char(peek())) {
-        name += css_[at_++];
-      } else {
-        break;
-      }
-    }
-    return name;
-  }
-
-  std::string take_name(std::string_view what) {
-    if (!at_name()) fail(at_, fmt::format("expected {}, got {}", what, here()), hint_for_stray());
-    return take_name_chars();
-  }
-
-  std::string take_string() {
-    const auto begin = at_;
-    const char quote = css_[at_++];
-    std::string value;
-    for (;;) {
-      if (at_end()) fail(begin, "a string that is not closed", fmt::format("{} closes it", quote));
-      const char c = peek();
-      if (c == quote) return ++at_, value;
-      if (is_newline(c)) fail(at_, "a line break inside a string", "write it as '\\A '");
-      if (c != '\\') {
-        value += css_[at_++];
-      } else if (at_escape()) {
-        take_escape(value);
-      } else {  // a backslash at the end of a line joins it to the next
-        ++at_;
-        if (peek() == '\r' && peek(1) == '\n') ++at_;
-        if (!at_end()) ++at_;
-      }
-    }
-  }
-
   // --- selectors ---
 
   SelectorList parse_list(bool relative) {
@@ -217,7 +85,8 @@ class Parser {
     while (at > 0 && is_blank(css_[at - 1])) --at;
     if (at == 0) return {};
     const char c = css_[at - 1];
-    return c == '>' || c == '+' || c == '~' || c == ',' || c == '(' ? fmt::format(" after '{}'", c) : std::string();
+    return c == '>' || c == '+' || c == '~' || c == ',' || c == '(' ? fmt::format(" after '{}'", c)
+                                                                    : std::string();
   }
 
   Compound parse_compound(std::size_t after) {
@@ -229,7 +98,8 @@ class Parser {
     }
     while (parse_simple(compound)) {
     }
-    if (at_ == begin) fail(at_, fmt::format("expected a selector{}, got {}", after_what(after), here()), hint_for_stray());
+    if (at_ == begin)
+      fail(at_, fmt::format("expected a selector{}, got {}", after_what(after), here()), hint_for_stray());
     return compound;
   }
 
@@ -270,12 +140,22 @@ class Parser {
 
   bool parse_simple(Compound& compound) {
     switch (peek()) {
-      case '#': compound.simples.push_back(parse_id()); return true;
-      case '.': compound.simples.push_back(parse_class()); return true;
-      case '[': compound.simples.push_back(parse_attribute()); return true;
-      case ':': parse_pseudo(compound); return true;
-      case '/': return skip_comment();
-      default: return false;
+      case '#':
+        compound.simples.push_back(parse_id());
+        return true;
+      case '.':
+        compound.simples.push_back(parse_class());
+        return true;
+      case '[':
+        compound.simples.push_back(parse_attribute());
+        return true;
+      case ':':
+        parse_pseudo(compound);
+        return true;
+      case '/':
+        return skip_comment();
+      default:
+        return false;
     }
   }
 
@@ -308,7 +188,8 @@ class Parser {
     } else if (at_name()) {
       simple.value = take_name_chars();
     } else {
-      fail(at_, fmt::format("expected a value, got {}", here()), "a value that is no name needs quotes: [name='value']");
+      fail(at_, fmt::format("expected a value, got {}", here()),
+           "a value that is no name needs quotes: [name='value']");
     }
     skip_blanks();
     if (const char flag = lower(peek()); flag == 'i' || flag == 's') {
@@ -326,8 +207,9 @@ class Parser {
 
   AttributeTest take_operator(std::size_t begin) {
     static constexpr std::string_view kMarks = "!~|^$*";
-    static constexpr AttributeTest kTests[] = {AttributeTest::differs, AttributeTest::has_word, AttributeTest::dash,
-                                               AttributeTest::begins,  AttributeTest::ends,     AttributeTest::contains};
+    static constexpr AttributeTest kTests[] = {AttributeTest::differs, AttributeTest::has_word,
+                                               AttributeTest::dash,    AttributeTest::begins,
+                                               AttributeTest::ends,    AttributeTest::contains};
     if (take('=')) return AttributeTest::equals;
     if (const auto i = kMarks.find(peek()); !at_end() && i != std::string_view::npos && peek(1) == '=') {
       at_ += 2;
@@ -376,10 +258,12 @@ class Parser {
   void parse_function(Compound& compound, std::string_view name, std::size_t name_at) {
     const auto open = at_++;
     if (!is_function_name(name)) {
-      if (plain_pseudo(name) || plain_position(name)) fail(open, fmt::format("':{}' takes no argument", name));
+      if (plain_pseudo(name) || plain_position(name))
+        fail(open, fmt::format("':{}' takes no argument", name));
       fail_unknown(name, name_at, "()");
     }
-    if (++nesting_ > kMostNesting) fail(name_at, fmt::format("more than {} functions inside each other", kMostNesting));
+    if (++nesting_ > kMostNesting)
+      fail(name_at, fmt::format("more than {} functions inside each other", kMostNesting));
     skip_blanks();
     const bool is_position = name == "eq" || name == "lt" || name == "gt";
     std::optional<Position> position;
@@ -423,36 +307,19 @@ class Parser {
       fail(at_, fmt::format("expected a string, got {}", here()));
     }
     skip_blanks();
-    if (!at_end() && peek() != ')') fail(at_, fmt::format("expected ')', got {}", here()), "more than one word needs quotes");
+    if (!at_end() && peek() != ')')
+      fail(at_, fmt::format("expected ')', got {}", here()), "more than one word needs quotes");
     return simple;
   }
 
   // --- numbers ---
 
-  int take_number(std::string_view what) {
-    const auto begin = at_;
-    std::int64_t value = 0;
-    while (is_digit(peek())) {
-      value = value * 10 + (css_[at_++] - '0');
-      if (value > std::numeric_limits<int>::max()) fail(begin, "a number above 2147483647");
-    }
-    if (at_ == begin) fail(at_, fmt::format("expected {}, got {}", what, here()));
-    return static_cast<int>(value);
-  }
-
   Position parse_index(std::string_view name) {
-    const auto kind = name == "eq" ? Position::Kind::eq : name == "lt" ? Position::Kind::lt : Position::Kind::gt;
+    const auto kind = name == "eq"   ? Position::Kind::eq
+                      : name == "lt" ? Position::Kind::lt
+                                     : Position::Kind::gt;
     if (peek() == '-') fail(at_, "an index from the end", "select() and then take Elements::eq(-1)");
     return {kind, take_number(fmt::format("a number, counted from 0, for ':{}'", name))};
-  }
-
-  bool take_word(std::string_view word) {
-    for (std::size_t i = 0; i < word.size(); ++i) {
-      if (lower(peek(i)) != word[i]) return false;
-    }
-    if (at_ + word.size() < css_.size() && is_name_char(peek(word.size()))) return false;
-    at_ += word.size();
-    return true;
   }
 
   // an+b: https://www.w3.org/TR/css-syntax-3/#anb
@@ -492,10 +359,7 @@ class Parser {
     simple.b = minus ? -b : b;
   }
 
-  std::string_view css_;
-  std::size_t at_ = 0;
   std::uint32_t slots_ = 0;
-  int nesting_ = 0;
   bool counts_ = false;
   bool uses_scope_ = false;
 };

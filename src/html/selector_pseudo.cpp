@@ -55,12 +55,23 @@ constexpr std::array kPlain{
     Plain{"hidden", SimpleKind::input_type, 0, "hidden"},
 };
 constexpr std::array<std::string_view, 4> kPositions{"first", "last", "even", "odd"};
-constexpr std::array<std::string_view, 14> kFunctions{
-    "is",           "where",            "matches",     "not",  "has", "nth-child", "nth-last-child",
-    "nth-of-type",  "nth-last-of-type", "lang",        "contains", "eq", "lt", "gt"};
-constexpr std::array<std::string_view, 10> kPseudoElements{"before",   "after",       "first-line", "first-letter",
-                                                           "marker",   "placeholder", "selection",  "backdrop",
-                                                           "text",     "attr"};
+constexpr std::array<std::string_view, 14> kFunctions{"is",
+                                                      "where",
+                                                      "matches",
+                                                      "not",
+                                                      "has",
+                                                      "nth-child",
+                                                      "nth-last-child",
+                                                      "nth-of-type",
+                                                      "nth-last-of-type",
+                                                      "lang",
+                                                      "contains",
+                                                      "eq",
+                                                      "lt",
+                                                      "gt"};
+constexpr std::array<std::string_view, 10> kPseudoElements{
+    "before",      "after",     "first-line", "first-letter", "marker",
+    "placeholder", "selection", "backdrop",   "text",         "attr"};
 
 // Edits between two short words; swapping neighbours counts one.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -82,7 +93,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::optional<Simple> plain_pseudo(std::string_view name) {
-  const auto found = std::find_if(kPlain.begin(), kPlain.end(), [&](const Plain& p) { return p.name == name; });
+  const auto found =
+      std::find_if(kPlain.begin(), kPlain.end(), [&](const Plain& p) { return p.name == name; });
   if (found == kPlain.end()) return std::nullopt;
   Simple simple;
   simple.kind = found->kind;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A compiled selector: lists of complex selectors, each a row of compound selectors, each a set of simple ones.
+// A compiled selector: lists of complex selectors, each a row of compound selectors, each a set of simple
+// ones.
 #pragma once
 
 #include <eddy/html/selector.hpp>
@@ -44,9 +45,9 @@ enum class SimpleKind : std::uint8_t {
   disabled,
   required,
   optional,
-  input,   // jQuery: a form control
-  button,  // jQuery
-  header,  // jQuery: h1 to h6
+  input,       // jQuery: a form control
+  button,      // jQuery
+  header,      // jQuery: h1 to h6
   input_type,  // jQuery's :text, :password, …: value is the type
   never,       // :hover, :visited, …
 };
@@ -61,9 +62,9 @@ struct Simple {
   AttributeTest test = AttributeTest::exists;
   Prefix prefix = Prefix::unstated;
   bool ignore_case = false;
-  std::string name;   // of a tag or attribute, lower case, with its prefix if named ("svg:rect")
+  std::string name;  // of a tag or attribute, lower case, with its prefix if named ("svg:rect")
   std::string value;
-  int a = 0, b = 0;   // of an+b
+  int a = 0, b = 0;  // of an+b
   SelectorList list;
   std::uint32_t slot = 0;  // its place in a matcher's caches
 };

@@ -10,18 +10,26 @@ namespace {
 
 // Elements whose text is written as it stands. (<noscript> only where scripts run.)
 bool is_raw_text_element(std::string_view name) noexcept {
-  static constexpr std::array<std::string_view, 7> kRaw{"iframe", "noembed",   "noframes", "plaintext",
-                                                        "script", "style",     "xmp"};
+  static constexpr std::array<std::string_view, 7> kRaw{"iframe", "noembed", "noframes", "plaintext",
+                                                        "script", "style",   "xmp"};
   return std::binary_search(kRaw.begin(), kRaw.end(), name);
 }
 
 void append_escaped(std::string& out, std::string_view text, bool in_attribute) {
   for (std::size_t at = 0; at < text.size(); ++at) {
     switch (const char c = text[at]) {
-      case '&': out += "&amp;"; break;
-      case '<': out += in_attribute ? "<" : "&lt;"; break;
-      case '>': out += in_attribute ? ">" : "&gt;"; break;
-      case '"': out += in_attribute ? "&quot;" : "\""; break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += in_attribute ? "<" : "&lt;";
+        break;
+      case '>':
+        out += in_attribute ? ">" : "&gt;";
+        break;
+      case '"':
+        out += in_attribute ? "&quot;" : "\"";
+        break;
       case '\xC2':
         if (at + 1 < text.size() && text[at + 1] == '\xA0') {
           out += "&nbsp;";
@@ -29,7 +37,8 @@ void append_escaped(std::string& out, std::string_view text, bool in_attribute) 
           break;
         }
         [[fallthrough]];
-      default: out += c;
+      default:
+        out += c;
     }
   }
 }
@@ -73,10 +82,17 @@ std::string serialised(const Tree& tree, Index from, Index to) {
   for (auto i = from; i < to; ++i) {
     close_before(i);
     switch (tree.nodes[i].kind) {
-      case NodeKind::document: break;
-      case NodeKind::text: append_text(out, tree, i); break;
-      case NodeKind::comment: append_joined(out, {"<!--", tree.data_of(i), "-->"}); break;
-      case NodeKind::instruction: append_joined(out, {"<?", tree.name(i), " ", tree.data_of(i), ">"}); break;
+      case NodeKind::document:
+        break;
+      case NodeKind::text:
+        append_text(out, tree, i);
+        break;
+      case NodeKind::comment:
+        append_joined(out, {"<!--", tree.data_of(i), "-->"});
+        break;
+      case NodeKind::instruction:
+        append_joined(out, {"<?", tree.name(i), " ", tree.data_of(i), ">"});
+        break;
       case NodeKind::element:
         append_start_tag(out, tree, i);
         if (!is_void_element(tree.name(i))) open.push_back(i);

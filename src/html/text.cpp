@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The text of an element as pyquery 1.4 gives it.
 //
-// The rule, in its own terms: text, <br> and the edges of elements that are not in pyquery's list of inline ones make
-// a sequence. Runs of text are joined, their blanks squeezed, their ends stripped; empty ones go. Edges that now stand
-// side by side are one. Each edge and each <br> is a newline; the whole is stripped.
+// The rule, in its own terms: text, <br> and the edges of elements that are not in pyquery's list of inline
+// ones make a sequence. Runs of text are joined, their blanks squeezed, their ends stripped; empty ones go.
+// Edges that now stand side by side are one. Each edge and each <br> is a newline; the whole is stripped.
 #include <html/access.hpp>
-
 
 namespace eddy::html::detail {
 namespace {
@@ -26,7 +25,8 @@ std::size_t space_in_front(std::string_view text) noexcept {
   for (const std::string_view space : {"\u1680", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"}) {
     if (text.starts_with(space)) return 3;
   }
-  const bool general = text.size() >= 3 && text.starts_with("\xE2\x80") && static_cast<unsigned char>(text[2]) <= 0x8A;
+  const bool general =
+      text.size() >= 3 && text.starts_with("\xE2\x80") && static_cast<unsigned char>(text[2]) <= 0x8A;
   return general ? 3 : 0;  // U+2000 to U+200A
 }
 
@@ -80,9 +80,9 @@ class TextWriter {
 
   const TextOptions& options_;
   std::string out_;
-  std::string run_;         // text since the last edge or break
-  std::size_t first_ = 0;   // where the first text begins in out_ …
-  std::size_t last_ = 0;    // … and the last one ends; 0 while there is none
+  std::string run_;        // text since the last edge or break
+  std::size_t first_ = 0;  // where the first text begins in out_ …
+  std::size_t last_ = 0;   // … and the last one ends; 0 while there is none
   bool after_edge_ = false;
 };
 

@@ -34,17 +34,17 @@ bool has_token(std::string_view list, std::string_view token) noexcept {
 }
 
 bool is_void_element(std::string_view name) noexcept {
-  static constexpr std::array<std::string_view, 18> kVoid{"area",  "base",   "basefont", "bgsound", "br",   "col",
-                                                          "embed", "frame",  "hr",       "img",     "input", "keygen",
-                                                          "link",  "meta",   "param",    "source",  "track", "wbr"};
+  static constexpr std::array<std::string_view, 18> kVoid{
+      "area", "base",  "basefont", "bgsound", "br",   "col",   "embed",  "frame", "hr",
+      "img",  "input", "keygen",   "link",    "meta", "param", "source", "track", "wbr"};
   return std::binary_search(kVoid.begin(), kVoid.end(), name);
 }
 
 bool is_inline_element(std::string_view name) noexcept {
   static constexpr std::array<std::string_view, 31> kInline{
-      "a",     "abbr",   "acronym", "b",     "bdo", "big",      "button", "cite", "code", "dfn",    "em",
-      "i",     "img",    "input",   "kbd",   "label", "map",    "object", "q",    "samp", "script", "select",
-      "small", "span",   "strong",  "sub",   "sup", "textarea", "time",   "tt",   "var"};
+      "a",     "abbr", "acronym", "b",   "bdo",   "big",      "button", "cite", "code", "dfn",    "em",
+      "i",     "img",  "input",   "kbd", "label", "map",      "object", "q",    "samp", "script", "select",
+      "small", "span", "strong",  "sub", "sup",   "textarea", "time",   "tt",   "var"};
   return std::binary_search(kInline.begin(), kInline.end(), name);
 }
 

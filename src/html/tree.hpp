@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A parsed page as arrays, in the order of the page.
 //
-// Node 0 is the document. A node's descendants are the nodes behind it up to its `end`, so a subtree is a range of
-// numbers, the order of the page is the order of numbers, and "is a descendant of" is two comparisons. All text lies
-// in one string in the same order, so the text content of any element is one string_view.
+// Node 0 is the document. A node's descendants are the nodes behind it up to its `end`, so a subtree is a
+// range of numbers, the order of the page is the order of numbers, and "is a descendant of" is two
+// comparisons. All text lies in one string in the same order, so the text content of any element is one
+// string_view.
 #pragma once
 
 #include <cstdint>
@@ -26,14 +27,14 @@ enum class NodeKind : std::uint8_t { document, element, text, comment, instructi
 
 struct Node {
   NodeKind kind;
-  Name name;                  // of elements and processing instructions
+  Name name;  // of elements and processing instructions
   Index parent;
-  Index end;                  // one behind its last descendant
-  Index previous;             // element sibling before an element; kNoElement for the first
-  std::uint32_t position;     // 1-based place of an element among its parent's elements
-  std::uint32_t children;     // how many elements are its children
-  std::uint32_t text;         // where its text begins; it ends where that of node `end` begins
-  std::uint32_t attributes;   // its first attribute; the last is in front of the next node's first
+  Index end;                 // one behind its last descendant
+  Index previous;            // element sibling before an element; kNoElement for the first
+  std::uint32_t position;    // 1-based place of an element among its parent's elements
+  std::uint32_t children;    // how many elements are its children
+  std::uint32_t text;        // where its text begins; it ends where that of node `end` begins
+  std::uint32_t attributes;  // its first attribute; the last is in front of the next node's first
 };
 
 struct AttributeEntry {
@@ -59,9 +60,9 @@ class Tree {
   std::vector<Node> nodes;  // and one more behind the last, so that ranges have an end
   std::vector<AttributeEntry> attributes;
   std::string text;
-  std::string values;       // of attributes; the data of comments and instructions is a nameless attribute
+  std::string values;  // of attributes; the data of comments and instructions is a nameless attribute
   Names names;
-  std::string doctype;      // the name in <!DOCTYPE name>, "" without one
+  std::string doctype;  // the name in <!DOCTYPE name>, "" without one
   std::string_view encoding = "utf-8";
   std::string_view truncated;
 
@@ -74,8 +75,12 @@ class Tree {
   std::string_view value(const AttributeEntry& a) const noexcept {
     return std::string_view(values).substr(a.begin, a.length);
   }
-  const AttributeEntry* attributes_begin(Index i) const noexcept { return attributes.data() + nodes[i].attributes; }
-  const AttributeEntry* attributes_end(Index i) const noexcept { return attributes.data() + nodes[i + 1].attributes; }
+  const AttributeEntry* attributes_begin(Index i) const noexcept {
+    return attributes.data() + nodes[i].attributes;
+  }
+  const AttributeEntry* attributes_end(Index i) const noexcept {
+    return attributes.data() + nodes[i + 1].attributes;
+  }
   const AttributeEntry* find_attribute(Index i, Name name) const noexcept {
     for (auto* a = attributes_begin(i); a != attributes_end(i); ++a) {
       if (a->name == name) return a;
@@ -85,9 +90,12 @@ class Tree {
   /// Data of a comment or instruction.
   std::string_view data_of(Index i) const noexcept { return value(*attributes_begin(i)); }
 
-  /// First element child, next element sibling: kNoElement if there is none. They step over texts and comments.
+  /// First element child, next element sibling: kNoElement if there is none. They step over texts and
+  /// comments.
   Index first_child(Index i) const noexcept { return next_element(i + 1, nodes[i].end); }
-  Index next_sibling(Index i) const noexcept { return next_element(nodes[i].end, nodes[nodes[i].parent].end); }
+  Index next_sibling(Index i) const noexcept {
+    return next_element(nodes[i].end, nodes[nodes[i].parent].end);
+  }
   /// The element that has no parent element.
   Index root() const noexcept { return first_child(kDocument); }
 
@@ -100,11 +108,14 @@ class Tree {
   }
 };
 
-constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
+constexpr bool is_blank(char c) noexcept {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
+}
 constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 std::string lowered(std::string_view text);
 
-/// Whether `token` is one of the words of `list`, which blanks separate. No word is empty or has a blank in it.
+/// Whether `token` is one of the words of `list`, which blanks separate. No word is empty or has a blank in
+/// it.
 bool has_token(std::string_view list, std::string_view token) noexcept;
 
 /// Elements that have no content and no end tag (HTML Standard 13.1.2).

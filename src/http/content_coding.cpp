@@ -49,7 +49,8 @@ class Inflate final : public ContentDecoder::Stage {
     if (!started_) {  // "deflate" is zlib's format, but some send it without header: its first two bytes tell
       while (head_size_ < 2 && consumed < input.size()) head_[head_size_++] = input[consumed++];
       if (head_size_ < 2) return {consumed, 0};
-      const unsigned first = static_cast<unsigned char>(head_[0]), second = static_cast<unsigned char>(head_[1]);
+      const unsigned first = static_cast<unsigned char>(head_[0]),
+                     second = static_cast<unsigned char>(head_[1]);
       start((first & 15) == 8 && (first * 256 + second) % 31 == 0 ? MAX_WBITS : -MAX_WBITS);
     }
     std::size_t produced = 0;
@@ -115,7 +116,8 @@ class Brotli final : public ContentDecoder::Stage {
     std::size_t in_left = input.size(), out_left = output.size();
     auto* next_in = reinterpret_cast<const std::uint8_t*>(input.data());
     auto* next_out = reinterpret_cast<std::uint8_t*>(output.data());
-    const auto outcome = BrotliDecoderDecompressStream(state_, &in_left, &next_in, &out_left, &next_out, nullptr);
+    const auto outcome =
+        BrotliDecoderDecompressStream(state_, &in_left, &next_in, &out_left, &next_out, nullptr);
     taken_ += input.size() - in_left;
     if (outcome == BROTLI_DECODER_RESULT_ERROR)
       throw ContentDecodingError(fmt::format("br body is damaged at byte {}: {}", taken_,
@@ -132,7 +134,8 @@ class Brotli final : public ContentDecoder::Stage {
 
 }  // namespace
 
-ContentDecoder::ContentDecoder(std::string_view content_encoding, const DecodeLimits& limits) : limits_(limits) {
+ContentDecoder::ContentDecoder(std::string_view content_encoding, const DecodeLimits& limits)
+    : limits_(limits) {
   while (!content_encoding.empty()) {
     const auto name = ascii::take_until(content_encoding, ',');
     const auto is = [name](std::string_view known) { return ascii::equal_ignoring_case(name, known); };
@@ -142,7 +145,9 @@ ContentDecoder::ContentDecoder(std::string_view content_encoding, const DecodeLi
     if (is("gzip") || is("x-gzip")) stages_.push_back(std::make_unique<Inflate>(Inflate::Format::gzip));
     else if (is("deflate")) stages_.push_back(std::make_unique<Inflate>(Inflate::Format::deflate));
     else if (is("br")) stages_.push_back(std::make_unique<Brotli>());
-    else throw ContentDecodingError(fmt::format("content coding '{}' is not known; gzip, deflate and br are", name));
+    else
+      throw ContentDecodingError(
+          fmt::format("content coding '{}' is not known; gzip, deflate and br are", name));
   }
   std::reverse(stages_.begin(), stages_.end());  // listed in the order in which they were applied
 }
@@ -184,8 +189,8 @@ ContentDecoder::Step ContentDecoder::decode(std::string_view input, std::span<ch
   in_ += step.consumed;
   out_ += step.produced;
   if (out_ > limits_.size)
-    throw ContentDecodingError(fmt::format("{} body is larger than {} bytes when decoded", stages_.back()->name(),
-                                           limits_.size));
+    throw ContentDecodingError(
+        fmt::format("{} body is larger than {} bytes when decoded", stages_.back()->name(), limits_.size));
   if (out_ > limits_.ratio_from && out_ / limits_.ratio > in_)
     throw ContentDecodingError(fmt::format("{} body grows more than {}-fold when decoded: {} bytes from {}",
                                            stages_.back()->name(), limits_.ratio, out_, in_));

@@ -24,8 +24,8 @@ bool is_address(std::string_view host) noexcept {  // hosts come from Url: a las
 
 bool domain_matches(std::string_view host, std::string_view domain) noexcept {
   if (host == domain) return true;
-  return host.size() > domain.size() && host.ends_with(domain) && host[host.size() - domain.size() - 1] == '.' &&
-         !is_address(host);
+  return host.size() > domain.size() && host.ends_with(domain) &&
+         host[host.size() - domain.size() - 1] == '.' && !is_address(host);
 }
 
 bool path_matches(std::string_view path, std::string_view cookie_path) noexcept {
@@ -67,8 +67,9 @@ bool CookieJar::store(const Url& url, std::string_view set_cookie, sys_seconds n
   stored.path = cookie->path.empty() ? std::string(directory_of(url.path())) : std::move(cookie->path);
   stored.secure = cookie->secure;
   stored.http_only = cookie->http_only;
-  stored.expires = cookie->max_age ? (cookie->max_age->count() <= 0 ? sys_seconds::min() : now + *cookie->max_age)
-                                   : cookie->expires.value_or(sys_seconds::max());
+  stored.expires = cookie->max_age
+                       ? (cookie->max_age->count() <= 0 ? sys_seconds::min() : now + *cookie->max_age)
+                       : cookie->expires.value_or(sys_seconds::max());
   // What came over http must not shadow a Secure cookie of the same name.
   if (!url.is_secure()) {
     for (const auto& [domain, shelf] : shelves_) {
@@ -132,8 +133,8 @@ std::string CookieJar::field_for(const Url& url, sys_seconds now) {
     const auto shelf = shelves_.find(domain);
     if (shelf == shelves_.end()) return;
     for (Stored& stored : shelf->second)
-      if (stored.expires > now && (!stored.host_only || domain == host) && (!stored.secure || url.is_secure()) &&
-          path_matches(url.path(), stored.path))
+      if (stored.expires > now && (!stored.host_only || domain == host) &&
+          (!stored.secure || url.is_secure()) && path_matches(url.path(), stored.path))
         chosen.push_back(&stored);
   };
   look(host);
@@ -160,7 +161,8 @@ void CookieJar::clear() noexcept {
 
 void CookieJar::clear_session() {
   for (auto shelf = shelves_.begin(); shelf != shelves_.end();) {
-    size_ -= std::erase_if(shelf->second, [](const Stored& stored) { return stored.expires == sys_seconds::max(); });
+    size_ -= std::erase_if(shelf->second,
+                           [](const Stored& stored) { return stored.expires == sys_seconds::max(); });
     shelf = shelf->second.empty() ? shelves_.erase(shelf) : std::next(shelf);
   }
 }

@@ -20,7 +20,9 @@ constexpr std::size_t kLargestAttribute = 1024;
 
 // The RFC's own date grammar: four tokens in any order, among rubbish.
 std::optional<sys_seconds> cookie_date(std::string_view text) noexcept {
-  const auto is_delimiter = [](char c) { return !ascii::is_alnum(c) && c != ':' && static_cast<unsigned char>(c) < 0x80; };
+  const auto is_delimiter = [](char c) {
+    return !ascii::is_alnum(c) && c != ':' && static_cast<unsigned char>(c) < 0x80;
+  };
   constexpr std::string_view kMonths = "janfebmaraprmayjunjulaugsepoctnovdec";
   int day_number = -1, month_number = -1, year_number = -1, clock[3] = {-1, -1, -1};
   // Reads the digits at the front of `token`; -1 unless there are at least `least` and at most `most`.
@@ -66,8 +68,8 @@ std::optional<sys_seconds> cookie_date(std::string_view text) noexcept {
   }
   if (year_number >= 0 && year_number < 70) year_number += 2000;
   else if (year_number >= 70 && year_number < 100) year_number += 1900;
-  if (day_number < 1 || month_number < 0 || year_number < 1601 || clock[0] < 0 || clock[0] > 23 || clock[1] > 59 ||
-      clock[2] > 59)
+  if (day_number < 1 || month_number < 0 || year_number < 1601 || clock[0] < 0 || clock[0] > 23 ||
+      clock[1] > 59 || clock[2] > 59)
     return std::nullopt;
   const year_month_day date(year(year_number), month(static_cast<unsigned>(month_number)),
                             day(static_cast<unsigned>(day_number)));
@@ -109,13 +111,15 @@ void take_attribute(Cookie& cookie, std::string_view name, std::string_view valu
   }
 }
 
-void check_part(std::string_view what, const Cookie& cookie, std::string_view text, std::string_view forbidden) {
+void check_part(std::string_view what, const Cookie& cookie, std::string_view text,
+                std::string_view forbidden) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte > 0x1f && byte < 0x7f && forbidden.find(text[i]) == std::string_view::npos) continue;
-    throw ValueError(byte > 0x20 && byte < 0x7f
-                         ? fmt::format("cookie {} of '{}' holds '{}' at byte {}", what, cookie.name, text[i], i)
-                         : fmt::format("cookie {} of '{}' holds '\\x{:02x}' at byte {}", what, cookie.name, byte, i));
+    throw ValueError(
+        byte > 0x20 && byte < 0x7f
+            ? fmt::format("cookie {} of '{}' holds '{}' at byte {}", what, cookie.name, text[i], i)
+            : fmt::format("cookie {} of '{}' holds '\\x{:02x}' at byte {}", what, cookie.name, byte, i));
   }
 }
 
@@ -164,7 +168,8 @@ std::vector<std::pair<std::string_view, std::string_view>> parse_cookies(std::st
     const auto equals = pair.find('=');
     if (equals == std::string_view::npos || equals == 0) continue;
     auto value = ascii::trimmed(pair.substr(equals + 1));
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+      value = value.substr(1, value.size() - 2);
     pairs.emplace_back(ascii::trimmed(pair.substr(0, equals)), value);
   }
   return pairs;

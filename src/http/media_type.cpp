@@ -113,7 +113,8 @@ std::string_view MediaType::parameter(std::string_view name) const noexcept {
 std::optional<MediaType> parse_media_type(std::string_view text) {
   const auto essence = ascii::take_until(text, ';');
   const auto slash = essence.find('/');
-  if (slash == std::string_view::npos || !is_token(essence.substr(0, slash)) || !is_token(essence.substr(slash + 1)))
+  if (slash == std::string_view::npos || !is_token(essence.substr(0, slash)) ||
+      !is_token(essence.substr(slash + 1)))
     return std::nullopt;
   MediaType type{ascii::lowered(essence), {}};
   while (!text.empty()) {
@@ -133,7 +134,8 @@ std::optional<MediaType> parse_media_type(std::string_view text) {
     }
     const char* value_end = value.data() + value.size();
     if (!is_token(name) || scan::past_value(value.data(), value_end) != value_end) continue;
-    if (std::none_of(type.parameters.begin(), type.parameters.end(), [&](const auto& p) { return p.first == name; }))
+    if (std::none_of(type.parameters.begin(), type.parameters.end(),
+                     [&](const auto& p) { return p.first == name; }))
       type.parameters.emplace_back(name, std::move(value));
   }
   return type;
@@ -155,10 +157,11 @@ std::string_view media_type_of_file(std::string_view path) noexcept {
 bool is_compressible(std::string_view content_type) noexcept {
   const auto type = ascii::take_until(content_type, ';');
   const auto ends = [type](std::string_view end) {
-    return type.size() >= end.size() && ascii::equal_ignoring_case(type.substr(type.size() - end.size()), end);
+    return type.size() >= end.size() &&
+           ascii::equal_ignoring_case(type.substr(type.size() - end.size()), end);
   };
-  return ascii::equal_ignoring_case(type.substr(0, 5), "text/") || ends("json") || ends("xml") || ends("javascript") ||
-         ends("/wasm") || ends("/ttf") || ends("/otf") || ends("/yaml");
+  return ascii::equal_ignoring_case(type.substr(0, 5), "text/") || ends("json") || ends("xml") ||
+         ends("javascript") || ends("/wasm") || ends("/ttf") || ends("/otf") || ends("/yaml");
 }
 
 }  // namespace eddy::http

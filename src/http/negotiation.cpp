@@ -67,7 +67,8 @@ std::optional<std::uint64_t> number(std::string_view text) noexcept {
 bool overlap(const std::vector<ByteRange>& ranges) noexcept {
   for (std::size_t i = 0; i < ranges.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
-      if (ranges[i].first < ranges[j].first + ranges[j].length && ranges[j].first < ranges[i].first + ranges[i].length)
+      if (ranges[i].first < ranges[j].first + ranges[j].length &&
+          ranges[j].first < ranges[i].first + ranges[i].length)
         return true;
   return false;
 }
@@ -94,7 +95,9 @@ bool strong_match(std::string_view a, std::string_view b) noexcept {
   return a == b && !a.empty() && !a.starts_with("W/");
 }
 
-bool weak_match(std::string_view a, std::string_view b) noexcept { return !opaque(a).empty() && opaque(a) == opaque(b); }
+bool weak_match(std::string_view a, std::string_view b) noexcept {
+  return !opaque(a).empty() && opaque(a) == opaque(b);
+}
 
 bool lists_etag(std::string_view field, std::string_view etag) noexcept {
   field = ascii::trimmed(field);
@@ -129,7 +132,8 @@ RangeRequest parse_range(std::string_view field, std::uint64_t size) {
       continue;
     }
     if (last && *last < *first) return {};
-    if (*first < size) request.ranges.push_back({*first, std::min(last.value_or(size - 1), size - 1) - *first + 1});
+    if (*first < size)
+      request.ranges.push_back({*first, std::min(last.value_or(size - 1), size - 1) - *first + 1});
   } while (!field.empty());
   if (request.ranges.empty()) return {RangeRequest::Outcome::unsatisfiable, {}};
   if (request.ranges.size() > 2 && overlap(request.ranges)) return {};

@@ -24,11 +24,13 @@ struct Piece {
 Piece parse_segment(std::string_view method, std::string_view pattern, std::string_view segment) {
   if (segment.find_first_of("{}") == std::string_view::npos) {
     if (segment.find_first_of("?#%") != std::string_view::npos)
-      refuse(method, pattern, fmt::format("has '{}': write paths decoded, without query or fragment", segment));
+      refuse(method, pattern,
+             fmt::format("has '{}': write paths decoded, without query or fragment", segment));
     return {segment};
   }
   if (segment.size() < 3 || segment.front() != '{' || segment.back() != '}')
-    refuse(method, pattern, fmt::format("has '{}': a parameter must be a whole segment, '{{name}}'", segment));
+    refuse(method, pattern,
+           fmt::format("has '{}': a parameter must be a whole segment, '{{name}}'", segment));
   const auto inside = segment.substr(1, segment.size() - 2);
   const auto colon = std::min(inside.find(':'), inside.size());
   const auto name = inside.substr(0, colon);
@@ -70,7 +72,8 @@ void Router::add(std::string_view method, std::string_view pattern, std::uint32_
     names.emplace_back(piece.text);
   }
   if (names.size() > PathParams::kCapacity)
-    refuse(method, pattern, fmt::format("has {} parameters; {} are possible", names.size(), PathParams::kCapacity));
+    refuse(method, pattern,
+           fmt::format("has {} parameters; {} are possible", names.size(), PathParams::kCapacity));
 
   std::uint32_t node = 0;
   for (const Piece& piece : pieces) node = child_for(node, piece.text, piece.is_param, piece.is_tail);

@@ -65,7 +65,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
       auto streams = make_streams(loop_, fd, options_.limit);
       auto task = Task<>::start(loop_, serve(shared_from_this(), std::move(streams)), {}, {"", 0});
       remember(task);
-      if (options_.max_connections && tasks_.size() >= options_.max_connections) pause(true);
+      if (is_full()) pause(true);
     } catch (...) {
       report_current_exception(&loop_, "a connection was accepted and could not be served");
     }
@@ -78,10 +78,11 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
                  nullptr, nullptr);
     pause(true);
     resume_ = loop_.facade->call_later(kPauseAfterFailure, [weak = weak_from_this()] {
-      if (auto self = weak.lock()) self->pause(false);
+      if (auto self = weak.lock(); self && !self->is_full()) self->pause(false);
     });
   }
 
+  bool is_full() const noexcept { return options_.max_connections && tasks_.size() >= options_.max_connections; }
   void pause(bool on) noexcept {
     for (auto& listener : listeners_) on ? listener->pause() : listener->resume();
   }
@@ -91,7 +92,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
     auto coroutine = handler->handle(std::move(streams.reader), std::move(streams.writer));
     try {
       co_await std::move(coroutine);
-    } catch (const CancelledError&) {
+    } catch (const BaseException&) {
       throw;
     } catch (...) {
       report_current_exception(&self->loop_, "a connection's handler threw");

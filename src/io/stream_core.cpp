@@ -125,8 +125,34 @@ void StreamCore::pump_later(ReadyNode& node, Dispatch how) noexcept {
 }
 
 std::span<char> StreamCore::read_space() {
-  const std::size_t wanted = goal_ == ReadGoal::exactly ? goal_count_ : 0;
+  // Room grows with what has come: a length that a peer invented costs nothing.
+  const std::size_t most = buffer_.size() + std::max(buffer_.size(), ReadBuffer::kBlock);
+  const std::size_t wanted = goal_ == ReadGoal::exactly ? std::min(goal_count_, most) : 0;
   return buffer_.space(std::max(wanted, buffer_.size() + 1));
+}
+
+// The reader's step begins with the read itself. If that does not meet the goal, the reader waits on, and its
+// coroutine has not noticed.
+void StreamCore::readable() noexcept {
+  if (!reader_ || !reader_->waiting()) return;
+  reader_->run = &read_first;
+  reader_->wake();
+}
+
+void StreamCore::read_first(ReadyNode& node, Dispatch how) noexcept {
+  auto& task = static_cast<TaskCore&>(node);
+  task.run = &TaskCore::step;
+  if (how == Dispatch::discard) return;
+  auto& self = *static_cast<StreamCore*>(task.object);
+  if (!task.must_throw()) {
+    self.asked_ = false;
+    self.pump();
+    if (!self.goal_met()) {
+      task.flags |= kWaiting;
+      return;
+    }
+  }
+  TaskCore::step(task, how);
 }
 
 void StreamCore::received(std::size_t count) noexcept {
@@ -236,10 +262,9 @@ void StreamCore::writelines(const std::vector<std::string_view>& pieces) {
 }
 
 void StreamCore::uncork() noexcept {
-  if (--corks_ == 0 && queued() > 0) {
-    flush();
-    after_flush();
-  }
+  if (corks_ == 0 || --corks_ > 0) return;  // close() takes every cork out
+  if (queued() > 0) flush();
+  if (!closed()) after_flush();
 }
 
 void StreamCore::flush() noexcept {

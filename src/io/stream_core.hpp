@@ -73,6 +73,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
 
   // StreamSink
   std::span<char> read_space() override;
+  void readable() noexcept override;
   void received(std::size_t count) noexcept override;
   void ended() noexcept override;
   void read_failed(int error_number) noexcept override;
@@ -87,6 +88,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   std::size_t find_end() noexcept;
   void pump() noexcept;
   static void pump_later(ReadyNode& node, Dispatch how) noexcept;
+  static void read_first(ReadyNode& node, Dispatch how) noexcept;
   void wake_reader() noexcept;
 
   void check_writable() const;

@@ -22,6 +22,8 @@ class StreamSink {
  public:
   /// Where the next bytes go. The span stays valid until `received`, `ended` or `failed`.
   virtual std::span<char> read_space() = 0;
+  /// A read() that had to wait can go on now: call it again, soon. What comes meanwhile comes along.
+  virtual void readable() noexcept = 0;
   virtual void received(std::size_t count) noexcept = 0;
   virtual void ended() noexcept = 0;
   virtual void read_failed(int error_number) noexcept = 0;
@@ -44,7 +46,8 @@ class StreamDriver {
   virtual ~StreamDriver() = default;
   virtual int fd() const noexcept = 0;
 
-  /// Asks for bytes: `received`, `ended` or `read_failed` is called once, now (if they are there) or later.
+  /// Asks for bytes: `received`, `ended` or `read_failed` is called once, now (if they are there) or later. Or
+  /// `readable` is called later, and the sink asks again.
   virtual void read() = 0;
   /// Withdraws read(); bytes that came stay.
   virtual void stop_reading() noexcept = 0;

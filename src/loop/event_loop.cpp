@@ -71,10 +71,6 @@ void CallbackCore::run_ready(ReadyNode& node, Dispatch how) noexcept {
     self.running = true;
     try {
       self.invoke(self);
-    } catch (const KeyboardInterrupt&) {
-      Loop::of(*self.loop).interrupt(std::current_exception());
-    } catch (const SystemExit&) {
-      Loop::of(*self.loop).interrupt(std::current_exception());
     } catch (...) {
       report_current_exception(self.loop, "a callback threw");
     }
@@ -123,28 +119,45 @@ void EventLoop::check_can_run() {
 
 namespace {
 
-// Stops the loop when the task that it runs for is done.
-struct StopWhenDone : detail::DoneNode {
+// Stops the loop when the task that it runs for is done. It may stand in the ready queue when the run has
+// ended for another reason; then it is let go, and does nothing when its turn comes.
+struct StopWhenDone final : detail::DoneNode, detail::Pooled {
+  StopWhenDone** owner;
+
+  explicit StopWhenDone(StopWhenDone** holder) noexcept : owner(holder) {
+    drop = [](detail::DoneNode& node) noexcept { static_cast<StopWhenDone&>(node).end(); };
+  }
   static void call(detail::ReadyNode& node, detail::Dispatch how) noexcept {
     auto& self = static_cast<StopWhenDone&>(node);
-    if (how == detail::Dispatch::run) Loop::of(*self.target->loop).stop();
+    if (how == detail::Dispatch::run && self.owner) Loop::of(*self.target->loop).stop();
     self.target->release();
-    self.target = nullptr;
+    self.end();
+  }
+  void end() noexcept {
+    if (owner) *owner = nullptr;
+    delete this;
   }
 };
 
 }  // namespace
 
 void EventLoop::run_until_done(const AnyTask& task) {
-  StopWhenDone watcher;
-  watcher.attach(task.core(), &StopWhenDone::call);
-  try {
+  {
+    struct Watch {
+      StopWhenDone* node;
+      explicit Watch(const AnyTask& task) : node(new StopWhenDone(&node)) {
+        node->attach(task.core(), &StopWhenDone::call);
+      }
+      ~Watch() {
+        if (!node) return;
+        node->owner = nullptr;
+        if (!node->is_linked()) return;
+        node->detach();
+        delete node;
+      }
+    } watch(task);
     loop_->run(true);
-  } catch (...) {
-    watcher.detach();
-    throw;
   }
-  watcher.detach();
   if (!task.done()) throw RuntimeError("the event loop was stopped before the coroutine had ended");
 }
 
@@ -202,16 +215,17 @@ void EventLoop::set_signal_callback(int signal, CallbackCore* callback) {
   loop_->signals->set(signal, callback, false);
 }
 
-bool EventLoop::remove_signal_handler(int signal) { return loop_->signals && loop_->signals->remove(signal); }
+bool EventLoop::remove_signal_handler(int signal) { return loop_->signals && loop_->signals->remove(signal, false); }
 
 void EventLoop::set_handler(detail::ExceptionHandler handler) {
-  loop_->exception_handler = handler ? std::make_unique<detail::ExceptionHandler>(std::move(handler)) : nullptr;
+  loop_->exception_handler = handler ? std::make_shared<detail::ExceptionHandler>(std::move(handler)) : nullptr;
 }
 
 void EventLoop::call_exception_handler(const ExceptionContext& context) {
-  if (!loop_->exception_handler) return default_exception_handler(context);
+  const auto handler = loop_->exception_handler;  // which may replace itself
+  if (!handler) return default_exception_handler(context);
   try {
-    (*loop_->exception_handler)(context);
+    (*handler)(context);
   } catch (...) {
     default_exception_handler({"the exception handler threw while it handled: " + context.message,
                                std::current_exception(), {}});

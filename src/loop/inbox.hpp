@@ -14,11 +14,11 @@ class Inbox {
 
   /// From any thread. `must_wake`: the loop sleeps and this push is the one that has to wake it.
   Pushed push(ReadyNode& node) noexcept {
-    ReadyNode* head = head_.load(std::memory_order_relaxed);
+    ReadyNode* head = head_.load(std::memory_order_acquire);
     do {
       if (head == closed_mark()) return Pushed::closed;
       node.next_ready = head;
-    } while (!head_.compare_exchange_weak(head, &node, std::memory_order_seq_cst, std::memory_order_relaxed));
+    } while (!head_.compare_exchange_weak(head, &node, std::memory_order_seq_cst, std::memory_order_acquire));
     return sleeping_.load(std::memory_order_seq_cst) && sleeping_.exchange(false) ? Pushed::must_wake
                                                                                  : Pushed::quietly;
   }
@@ -43,7 +43,7 @@ class Inbox {
 
   /// Refuses what comes from now on; what had come goes to `ready`.
   void close(ReadyQueue& ready) noexcept {
-    push_reversed(head_.exchange(closed_mark(), std::memory_order_acquire), ready);
+    push_reversed(head_.exchange(closed_mark(), std::memory_order_acq_rel), ready);
   }
 
  private:

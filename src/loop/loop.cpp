@@ -141,12 +141,22 @@ void Loop::close() {
     resource.unlink();
     resource.loop_closed();
   }
-  abandon_tasks();
+  inbox.close(ready);
+  discard_ready();
+  // What these destroy may schedule more, which is discarded as well.
+  while (!all_tasks.empty()) {
+    abandon_tasks();
+    discard_ready();
+  }
   descriptors.clear();
   signals.reset();
-  inbox.close(ready);
   timers.expire(TimerQueue::kNever);
-  // What these destroy may schedule more, which is discarded as well.
+  discard_ready();
+  default_executor.reset();
+  this_thread.loop = outer;
+}
+
+void Loop::discard_ready() noexcept {
   while (!ready.empty()) {
     for (ReadyNode* node = ready.take_all(); node;) {
       ReadyNode* next = node->next_ready;
@@ -154,18 +164,20 @@ void Loop::close() {
       node = next;
     }
   }
-  default_executor.reset();
-  this_thread.loop = outer;
 }
 
 void Loop::abandon_tasks() noexcept {
+  // The end of one wakes another, onto the ready queue: none may die before that is empty again.
+  std::vector<AnyTask> abandoned;
   while (!all_tasks.empty()) {
     auto* task = &task_in_list(*all_tasks.front());
     report(fmt::format("task {} was destroyed but it is pending; await or cancel it before its loop closes",
                        describe_task(*task)),
            nullptr, task);
+    abandoned.push_back(AnyTask::from_core(*task));
     task->abandon();
   }
+  discard_ready();
 }
 
 }  // namespace eddy::detail

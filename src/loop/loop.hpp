@@ -70,7 +70,7 @@ class Loop final : public LoopCore {
   List resources;  // LoopResource
   std::unordered_map<int, std::unique_ptr<DescriptorWatch>> descriptors;  // of add_reader and add_writer
   std::unique_ptr<SignalHandlers> signals;
-  std::unique_ptr<ExceptionHandler> exception_handler;  // null: the default
+  std::shared_ptr<ExceptionHandler> exception_handler;  // null: the default
   std::shared_ptr<void> default_executor;  // the thread pool, once something asked for it
   EventLoop* facade = nullptr;
   LoopInstruments* instruments = nullptr;
@@ -84,6 +84,7 @@ class Loop final : public LoopCore {
   void check_deadlock();
   bool signals_pending() const noexcept;
   void abandon_tasks() noexcept;
+  void discard_ready() noexcept;
 
   std::uint64_t poll_interval_;
   std::uint64_t polled_at_ = 0;  // nodes_run at the last poll

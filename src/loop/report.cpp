@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <typeinfo>
 
 #include "loop/loop.hpp"
 
@@ -35,7 +36,14 @@ void Loop::report_by_default(const ExceptionContext& context) const noexcept {
 }
 
 void report_current_exception(LoopCore* loop, const char* message) noexcept {
-  Loop::of(*loop).report(message, std::current_exception(), nullptr);
+  auto error = std::current_exception();
+  if (ends_the_loop(error)) Loop::of(*loop).interrupt(std::move(error));
+  else Loop::of(*loop).report(message, std::move(error), nullptr);
+}
+
+bool ends_the_loop(const std::exception_ptr& error) noexcept {
+  const auto* type = error ? error.__cxa_exception_type() : nullptr;
+  return type && (*type == typeid(KeyboardInterrupt) || *type == typeid(SystemExit));
 }
 
 void thread_idle(bool idle) noexcept { idle_threads.fetch_add(idle ? 1 : -1, std::memory_order_relaxed); }

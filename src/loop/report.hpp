@@ -17,5 +17,7 @@ std::string describe_await_chain(const TaskCore& task);
 std::string describe_deadlock(Loop& loop);
 /// The text of an exception: its type and what().
 std::string describe_exception(const std::exception_ptr& error);
+/// KeyboardInterrupt and SystemExit leave the loop's run, wherever they were thrown.
+bool ends_the_loop(const std::exception_ptr& error) noexcept;
 
 }  // namespace eddy::detail

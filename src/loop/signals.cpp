@@ -13,12 +13,11 @@ namespace {
 
 constexpr int kSignals = 65;
 
-std::atomic<bool> any_pending{false};
-std::atomic<int> counts[kSignals];              // signals that came and were not delivered
-std::atomic<Backend*> owners[kSignals];         // whom to wake
+std::atomic<int> counts[kSignals];                // signals that came and were not delivered
+std::atomic<SignalHandlers*> owners[kSignals];    // whom to wake
 std::mutex registration;
 
-static_assert(std::atomic<int>::is_always_lock_free && std::atomic<Backend*>::is_always_lock_free);
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<SignalHandlers*>::is_always_lock_free);
 
 // Two interrupts may wait for the loop; the third means that the loop does not run any more.
 constexpr int kInterruptsBeforeDefault = 3;
@@ -30,15 +29,27 @@ extern "C" void note_signal(int number) {
     std::signal(SIGINT, SIG_DFL);
     std::raise(SIGINT);
   }
-  any_pending.store(true);
-  if (auto* backend = owners[number].load()) backend->wake();
+  if (auto* owner = owners[number].load()) owner->note();
   errno = saved;
+}
+
+std::string name_of(int number) {
+  const char* name = ::sigabbrev_np(number);
+  return name ? name : "real-time";
 }
 
 }  // namespace
 
 SignalHandlers::~SignalHandlers() {
-  for (int number = 1; number < kSignals; ++number) remove(number);
+  for (int number = 1; number < kSignals; ++number) {
+    remove(number, true);
+    remove(number, false);
+  }
+}
+
+void SignalHandlers::note() noexcept {
+  pending_.store(true);
+  backend_.wake();
 }
 
 void SignalHandlers::set(int number, CallbackCore* callback, bool internal) {
@@ -54,8 +65,8 @@ void SignalHandlers::set(int number, CallbackCore* callback, bool internal) {
   }
   const std::lock_guard lock(registration);
   auto* owner = owners[number].load();
-  if (owner && owner != &backend_) {
-    throw RuntimeError(fmt::format("signal {} ({}) belongs to another event loop", number, ::sigabbrev_np(number)));
+  if (owner && owner != this) {
+    throw RuntimeError(fmt::format("signal {} ({}) belongs to another event loop", number, name_of(number)));
   }
   auto& entry = entries_[static_cast<std::size_t>(number)];
   if (entry.callback) {
@@ -67,11 +78,10 @@ void SignalHandlers::set(int number, CallbackCore* callback, bool internal) {
     action.sa_handler = &note_signal;
     action.sa_flags = SA_RESTART;
     ::sigfillset(&action.sa_mask);
-    owners[number].store(&backend_);
+    owners[number].store(this);
     if (::sigaction(number, &action, &entry.previous) != 0) {
       owners[number].store(nullptr);
-      const char* name = ::sigabbrev_np(number);
-      throw ValueError(fmt::format("signal {} ({}) cannot be caught", number, name ? name : "unknown"));
+      throw ValueError(fmt::format("signal {} ({}) cannot be caught", number, name_of(number)));
     }
   }
   entry.callback = std::exchange(guard.callback, nullptr);
@@ -79,11 +89,11 @@ void SignalHandlers::set(int number, CallbackCore* callback, bool internal) {
   if (!internal) ++user_handlers_;
 }
 
-bool SignalHandlers::remove(int number) {
+bool SignalHandlers::remove(int number, bool internal) {
   if (number < 1 || number >= kSignals) return false;
   const std::lock_guard lock(registration);
   auto& entry = entries_[static_cast<std::size_t>(number)];
-  if (!entry.callback) return false;
+  if (!entry.callback || entry.internal != internal) return false;
   ::sigaction(number, &entry.previous, nullptr);
   owners[number].store(nullptr);
   counts[number].store(0);
@@ -94,24 +104,17 @@ bool SignalHandlers::remove(int number) {
   return true;
 }
 
-bool SignalHandlers::pending() noexcept { return any_pending.load(std::memory_order_relaxed); }
-
 void SignalHandlers::deliver(ReadyQueue& ready) noexcept {
-  any_pending.store(false);
-  bool for_others = false;
+  pending_.store(false);
   for (int number = 1; number < kSignals; ++number) {
     if (counts[number].load(std::memory_order_relaxed) == 0) continue;
     auto* callback = entries_[static_cast<std::size_t>(number)].callback;
-    if (!callback) {
-      for_others = for_others || owners[number].load() != nullptr;
-      continue;
-    }
+    if (!callback) continue;  // another loop's
     counts[number].store(0);
     if (std::exchange(callback->queued, true)) continue;
     callback->retain();
     ready.push(*callback);
   }
-  if (for_others) any_pending.store(true);
 }
 
 }  // namespace eddy::detail

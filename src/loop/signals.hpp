@@ -5,6 +5,7 @@
 #include <eddy/detail/callback.hpp>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 
 #include "loop/backend.hpp"
@@ -20,10 +21,13 @@ class SignalHandlers {
   /// Takes the callback over. Throws ValueError for a number that cannot be caught, RuntimeError for one
   /// that another loop has.
   void set(int signal, CallbackCore* callback, bool internal);
-  bool remove(int signal);
+  /// False if there is none, or only one of the other kind: the user's, or run()'s own for Ctrl-C.
+  bool remove(int signal, bool internal);
 
+  /// From the C handler.
+  void note() noexcept;
   /// Whether one has come that was not delivered. Cheap: one relaxed load.
-  static bool pending() noexcept;
+  bool pending() const noexcept { return pending_.load(std::memory_order_relaxed); }
   void deliver(ReadyQueue& ready) noexcept;
 
   bool has_user_handlers() const noexcept { return user_handlers_ > 0; }
@@ -35,6 +39,7 @@ class SignalHandlers {
     bool internal = false;
   };
   Backend& backend_;
+  std::atomic<bool> pending_{false};
   std::array<Entry, 65> entries_{};
   int user_handlers_ = 0;
 };

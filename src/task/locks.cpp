@@ -248,7 +248,7 @@ Coro<std::size_t> Barrier::wait() {
 void Barrier::leave() {
   if (--count_ > 0) return;
   if (state_ == State::resetting || state_ == State::draining) state_ = State::filling;
-  condition_.notify_all();
+  if (condition_.locked()) condition_.notify_all();  // not locked: the loop closed, nobody goes on
 }
 
 Coro<> Barrier::reset() {

@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
 
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
@@ -21,6 +24,34 @@ bool on_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }
 bool interrupt_has_default_action() noexcept {
   struct sigaction current {};
   return ::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == SIG_DFL;
+}
+
+std::terminate_handler outer_terminate = nullptr;
+
+// A KeyboardInterrupt that main() does not catch ends the process as Ctrl-C ends any other: by the signal,
+// which the shell understands, and without a core dump.
+[[noreturn]] void end_by_signal_if_interrupted() {
+  if (const auto error = std::current_exception()) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const KeyboardInterrupt&) {
+      std::fflush(nullptr);
+      std::signal(SIGINT, SIG_DFL);
+      std::raise(SIGINT);
+    } catch (...) {
+    }
+  }
+  if (outer_terminate) outer_terminate();
+  std::abort();
+}
+
+[[noreturn]] void throw_keyboard_interrupt() {
+  static const bool installed = [] {
+    outer_terminate = std::set_terminate(&end_by_signal_if_interrupted);
+    return true;
+  }();
+  static_cast<void>(installed);
+  throw KeyboardInterrupt();
 }
 
 // While it lives, Ctrl-C cancels a task; a second one ends the loop.
@@ -38,7 +69,7 @@ class InterruptGuard {
   }
   InterruptGuard(const InterruptGuard&) = delete;
   ~InterruptGuard() {
-    if (installed_) loop_.signals->remove(SIGINT);
+    if (installed_) loop_.signals->remove(SIGINT, true);
   }
   int count() const noexcept { return count_; }
 
@@ -96,8 +127,12 @@ void Runner::check_can_run() const {
 
 void Runner::run_main(const AnyTask& main) {
   InterruptGuard guard(loop_.impl(), main);
-  loop_.run_until_done(main);
-  if (guard.count() > 0 && main.cancelled() && main.uncancel() == 0) throw KeyboardInterrupt();
+  try {
+    loop_.run_until_done(main);
+  } catch (const KeyboardInterrupt&) {
+    throw_keyboard_interrupt();
+  }
+  if (guard.count() > 0 && main.cancelled() && main.uncancel() == 0) throw_keyboard_interrupt();
 }
 
 void Runner::close() {

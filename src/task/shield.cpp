@@ -14,7 +14,7 @@ void throw_wait_for_nothing() { throw ValueError("wait: there is nothing to wait
 // Counted: the awaiter, and the inner future's callback.
 class ShieldCore final : public DoneNode, public Pooled {
  public:
-  explicit ShieldCore(FutureCore& inner) noexcept : inner_(inner) {
+  explicit ShieldCore(FutureCore& inner) noexcept {
     drop = [](DoneNode& node) noexcept { static_cast<ShieldCore&>(node).release(); };
     attach(inner, &inner_done);
   }
@@ -63,7 +63,6 @@ class ShieldCore final : public DoneNode, public Pooled {
     Loop::of(*inner.loop).report(std::move(message), inner.error, nullptr);
   }
 
-  FutureCore& inner_;
   TaskCore* waiter_ = nullptr;
   int references_ = 2;
   bool inner_ended_ = false;

@@ -69,7 +69,10 @@ void conclude_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<>
   static_cast<TaskListNode&>(task).unlink();
   --task.loop->task_count;
   if (outcome == Outcome::error) {
+    const bool ends = ends_the_loop(error);
+    if (ends) Loop::of(*task.loop).interrupt(error);
     task.finish_with_error(std::move(error));
+    if (ends) task.flags &= static_cast<std::uint8_t>(~kUnread);
   } else if (outcome == Outcome::cancelled || (task.flags & kMustCancel)) {
     task.finish_cancelled(outcome == Outcome::cancelled ? std::move(error) : task.take_cancellation());
   } else {
@@ -151,6 +154,11 @@ void report_never_awaited(const PromiseBase& promise) noexcept {
                           promise.file, promise.line);
   if (this_thread.loop) return Loop::of(*this_thread.loop).report(std::move(text), nullptr, nullptr);
   std::fputs(("eddy: " + text + "\n").c_str(), stderr);
+}
+
+void throw_coroutine_reused() {
+  throw RuntimeError("the coroutine was awaited or moved away before: a Coro runs once; make a task of it with "
+                     "create_task() to await it more than once");
 }
 
 }  // namespace eddy::detail

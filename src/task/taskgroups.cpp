@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "loop/loop.hpp"
+#include "loop/report.hpp"
 
 namespace eddy {
 
@@ -70,6 +71,7 @@ void TaskGroup::member_done(detail::FutureCore& task) noexcept {
   if (task.state != detail::FutureState::failed) return;
   task.flags &= static_cast<std::uint8_t>(~detail::kUnread);
   errors_.push_back(task.failure());
+  if (!exit_ && detail::ends_the_loop(errors_.back())) exit_ = errors_.back();
   if (aborting_ || cancelled_parent_) return;
   // The parent is not being cancelled: cancel it, to end the body. finish() takes that back.
   abort();
@@ -91,6 +93,7 @@ void TaskGroup::body_ended(std::exception_ptr error, bool cancelled) noexcept {
   exiting_ = true;
   if (!error) return;
   if (!aborting_) abort();
+  if (!exit_ && detail::ends_the_loop(error)) exit_ = error;
   (cancelled ? cancellation_ : body_error_) = std::move(error);
 }
 
@@ -101,6 +104,7 @@ void TaskGroup::parent_was_cancelled(std::exception_ptr cancellation) noexcept {
 }
 
 void TaskGroup::finish() {
+  if (exit_) std::rethrow_exception(std::exchange(exit_, nullptr));
   if (cancelled_parent_ && parent_.uncancel() == 0) cancellation_ = nullptr;
   if (cancellation_ && errors_.empty()) std::rethrow_exception(std::exchange(cancellation_, nullptr));
   if (body_error_) errors_.push_back(std::move(body_error_));

@@ -19,10 +19,12 @@ struct TimeoutCore final : WaitNode, ReadyNode, Pooled {
 
   static void expire(WaitNode& node) noexcept {
     auto& self = static_cast<TimeoutCore&>(node);
-    self.loop->ready.push(self);
+    if (std::exchange(self.queued, true)) self.release();
+    else self.loop->ready.push(self);
   }
   static void fire(ReadyNode& node, Dispatch how) noexcept {
     auto& self = static_cast<TimeoutCore&>(node);
+    self.queued = false;
     // Rescheduled or left since it came into the ready queue: without effect.
     const bool due = self.state == State::active && self.deadline <= Loop::of(*self.loop).time();
     if (how == Dispatch::run && due) {
@@ -37,8 +39,13 @@ struct TimeoutCore final : WaitNode, ReadyNode, Pooled {
 
   void arm() {
     if (deadline >= Duration::max().count()) return;
-    ++references;
-    Loop::of(*loop).arm(*this, deadline);
+    if (deadline > Loop::of(*loop).time()) {
+      ++references;
+      Loop::of(*loop).arm(*this, deadline);
+    } else if (!std::exchange(queued, true)) {  // over already: before whatever the body makes ready
+      ++references;
+      loop->ready.push(*this);
+    }
   }
   void disarm() noexcept {
     if (!TimerQueue::is_armed(*this)) return;
@@ -54,6 +61,7 @@ struct TimeoutCore final : WaitNode, ReadyNode, Pooled {
   std::uint16_t cancelling = 0;  // the task's count on entry
   State state = State::created;
   bool is_deadline = false;
+  bool queued = false;  // in the ready queue
 };
 
 namespace {

@@ -20,9 +20,12 @@ std::string Log::duration_text(Duration length) { return detail::format_duration
 
 Coro<> settle() {
   auto& loop = Loop::running();
-  for (std::uint64_t before = 0; loop.nodes_run != before + 1;) {
-    before = loop.nodes_run;
-    co_await sleep(Duration());  // one turn: if nothing but this step ran in it, nothing is left to run
+  // Two turns in a row in which nothing but this step ran: what another thread posted, a signal or a timer
+  // that was due stands behind this step in the first of them.
+  for (int quiet = 0; quiet < 2;) {
+    const auto before = loop.nodes_run;
+    co_await sleep(Duration());
+    quiet = loop.nodes_run == before + 1 ? quiet + 1 : 0;
   }
 }
 

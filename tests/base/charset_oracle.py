@@ -4,9 +4,10 @@
 usage: charset_oracle.py CODEC CORRUPTED RANDOM > records
        charset_oracle.py CODEC -1 0 > records        all pairs of a byte from 0x80 and one from 0x20
 
-CORRUPTED strings are valid text with a few bytes changed, dropped or put in; RANDOM strings are any bytes, most of
-them above 0x7F. The seed is fixed. A record is: the string; its text with errors="ignore"; with "replace" (both in
-UTF-8); each as a 32-bit length and the bytes; then start and end of the first error as two 32-bit numbers, -1 if none.
+CORRUPTED strings are valid text with a few bytes changed, dropped or put in; RANDOM strings are any bytes,
+most of them above 0x7F. The seed is fixed. A record is: the string; its text with errors="ignore"; with "replace"
+(both in UTF-8); each as a 32-bit length and the bytes; then start and end of the first error as two 32-bit
+numbers, -1 if there is none.
 """
 import random
 import struct

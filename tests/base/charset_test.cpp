@@ -29,7 +29,8 @@ std::string decode_error(std::string_view bytes, std::string_view label) {
   return message_of<eddy::UnicodeDecodeError>([&] { decode(bytes, label); });
 }
 
-// --- CPython as oracle ------------------------------------------------------------------------------------------
+// --- CPython as oracle
+// ------------------------------------------------------------------------------------------
 
 struct Record {
   std::string bytes, ignored, replaced;
@@ -39,8 +40,8 @@ struct Record {
 class Oracle {
  public:
   Oracle(const std::string& codec, int corrupted, int random)
-      : pipe_(::popen(fmt::format("'{}' '{}/tests/base/charset_oracle.py' {} {} {}", EDDY_PYTHON, EDDY_SOURCE_DIR, codec,
-                                  corrupted, random)
+      : pipe_(::popen(fmt::format("'{}' '{}/tests/base/charset_oracle.py' {} {} {}", EDDY_PYTHON,
+                                  EDDY_SOURCE_DIR, codec, corrupted, random)
                           .c_str(),
                       "r"),
               ::pclose) {}
@@ -88,8 +89,8 @@ int differences(const std::string& label, const std::string& codec, int corrupte
                        start == record->error_start && end == record->error_end;
     if (!equal && ++different <= 3) {
       std::printf("%s differs on %s\n  ours   %s at %d-%d\n  theirs %s at %d-%d\n", label.c_str(),
-                  hex(record->bytes).c_str(), decode(record->bytes, label, OnError::replace).c_str(), start, end,
-                  record->replaced.c_str(), record->error_start, record->error_end);
+                  hex(record->bytes).c_str(), decode(record->bytes, label, OnError::replace).c_str(), start,
+                  end, record->replaced.c_str(), record->error_start, record->error_end);
     }
   }
   EXPECT_EQ(strings, corrupted + random) << "the oracle ended early";
@@ -106,20 +107,21 @@ TEST(Charset, Utf16FaultsAreAsLongAsCPythons) {
 }
 
 TEST(Charset, OtherCharsetsDecodeDamagedTextAsCPythonDoes) {
-  for (const auto* name : {"koi8-r", "koi8-u", "iso-8859-2", "iso-8859-5", "iso-8859-6", "iso-8859-7", "iso-8859-8",
-                           "iso-8859-15", "iso-8859-16"}) {
+  for (const auto* name : {"koi8-r", "koi8-u", "iso-8859-2", "iso-8859-5", "iso-8859-6", "iso-8859-7",
+                           "iso-8859-8", "iso-8859-15", "iso-8859-16"}) {
     EXPECT_EQ(differences(name, name, 300, 300), 0) << name;
   }
   EXPECT_EQ(differences("euc-kr", "cp949", 1500, 1500), 0);
   EXPECT_EQ(differences("euc-jp", "euc_jp", 1500, 1500), 0);
 }
 
-// All pairs 0x80–0xFF, 0x20–0xFF through both. What differs is listed in docs/reference/charset.md; a new glibc or
-// CPython that changes the numbers should change the page.
+// All pairs 0x80–0xFF, 0x20–0xFF through both. What differs is listed in docs/reference/charset.md; a new
+// glibc or CPython that changes the numbers should change the page.
 int pair_differences(const std::string& label, const std::string& codec) {
   Oracle oracle(codec, -1, 0);
   int different = 0;
-  for (; const auto record = oracle.next();) different += decode(record->bytes, label, OnError::replace) != record->replaced;
+  for (; const auto record = oracle.next();)
+    different += decode(record->bytes, label, OnError::replace) != record->replaced;
   return different;
 }
 
@@ -131,7 +133,8 @@ TEST(Charset, PairsThatDifferFromCPythonsCodecAreTheDocumentedOnes) {
   EXPECT_LE(pair_differences("big5", "big5hkscs"), 68);
 }
 
-// --- what it means ----------------------------------------------------------------------------------------------
+// --- what it means
+// ----------------------------------------------------------------------------------------------
 
 TEST(Charset, AnErrorSaysCharsetBytesAndPlace) {
   EXPECT_EQ(decode_error("ab\xD6\xD0\xFF", "GB2312"),
@@ -200,7 +203,8 @@ TEST(Charset, Windows1252HasEveryByteAsInBrowsers) {
 }
 
 TEST(Charset, WhatEveryCharsetDecodesItEncodesBack) {
-  for (const auto* label : {"gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "utf-16", "utf-16be"}) {
+  for (const auto* label :
+       {"gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "utf-16", "utf-16be"}) {
     const std::string text = "eddy: 中文、日本、123。";
     EXPECT_EQ(decode(encode(text, label), label), text) << label;
   }
@@ -225,7 +229,8 @@ TEST(Charset, TextThatIsNotUtf8CannotBeEncoded) {
   EXPECT_EQ(encode("a\xFFz", "gbk", OnError::replace), "a?z");
 }
 
-// --- what a page says -------------------------------------------------------------------------------------------
+// --- what a page says
+// -------------------------------------------------------------------------------------------
 
 std::string sniffed(std::string_view bytes) {
   const auto found = eddy::sniff_charset(bytes);
@@ -243,7 +248,8 @@ TEST(SniffCharset, AMetaElementDeclaresIt) {
   EXPECT_EQ(sniffed("<html><head><meta charset='gb2312'>"), "meta gbk");
   EXPECT_EQ(sniffed("<META CHARSET=Big5>"), "meta big5");
   EXPECT_EQ(sniffed("<meta http-equiv=Content-Type content=\"text/html; charset=euc-kr\">"), "meta euc-kr");
-  EXPECT_EQ(sniffed("<meta content='text/html; CHARSET = \"koi8-r\"' http-equiv=content-type>"), "meta koi8-r");
+  EXPECT_EQ(sniffed("<meta content='text/html; CHARSET = \"koi8-r\"' http-equiv=content-type>"),
+            "meta koi8-r");
   EXPECT_EQ(sniffed("<meta charset=utf-16>"), "meta utf-8");
   EXPECT_EQ(sniffed("<meta/charset=gbk/>"), "none ");  // the value is "gbk/", as in browsers
 }

@@ -23,12 +23,14 @@ std::string repeated(std::string_view text, int times) {
   return all;
 }
 
-// --- the tree ---------------------------------------------------------------------------------------------------
+// --- the tree
+// ---------------------------------------------------------------------------------------------------
 
 TEST(Parse, ClosesWhatTheSourceLeavesOpen) {
   EXPECT_EQ(body_of("<p>a<p>b<div>c"), "<p>a</p><p>b</p><div>c</div>");
   EXPECT_EQ(body_of("<ul><li>a<li>b</ul>"), "<ul><li>a</li><li>b</li></ul>");
-  EXPECT_EQ(body_of("<dl><dt>a<dd>b<p>c<dd>d<dt>e</dl>"), "<dl><dt>a</dt><dd>b<p>c</p></dd><dd>d</dd><dt>e</dt></dl>");
+  EXPECT_EQ(body_of("<dl><dt>a<dd>b<p>c<dd>d<dt>e</dl>"),
+            "<dl><dt>a</dt><dd>b<p>c</p></dd><dd>d</dd><dt>e</dt></dl>");
   EXPECT_EQ(body_of("<dl><dd>a<dl><dd>b<dd>c</dl><dd>d</dl>"),
             "<dl><dd>a<dl><dd>b</dd><dd>c</dd></dl></dd><dd>d</dd></dl>");
 }
@@ -59,7 +61,8 @@ TEST(Parse, TakesAnEmptyPage) {
 TEST(Parse, TakesBytesThatAreNoText) {
   EXPECT_EQ(body_of("<p>a\xFF\xC3z"), "<p>a\uFFFD\uFFFDz</p>");
   EXPECT_EQ(body_of(std::string_view("<p>a\0b</p>", 10)), "<p>ab</p>");
-  EXPECT_EQ(body_of("<meta charset=gbk><p>中</p>"), "<p>中</p>");  // text is UTF-8, whatever it says of itself
+  EXPECT_EQ(body_of("<meta charset=gbk><p>中</p>"),
+            "<p>中</p>");  // text is UTF-8, whatever it says of itself
 }
 
 TEST(Parse, DecodesBytesByWhatThePageSays) {
@@ -72,11 +75,13 @@ TEST(Parse, DecodesBytesByWhatThePageSays) {
 }
 
 TEST(Parse, LoadsNothing) {
-  const auto document = html::parse("<!DOCTYPE html SYSTEM 'file:///etc/passwd' [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><p>&x;");
+  const auto document = html::parse(
+      "<!DOCTYPE html SYSTEM 'file:///etc/passwd' [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><p>&x;");
   EXPECT_EQ(document.select("p").text().find("root:"), std::string::npos);
 }
 
-// --- limits -----------------------------------------------------------------------------------------------------
+// --- limits
+// -----------------------------------------------------------------------------------------------------
 
 std::string limit_error(std::string_view page, const html::ParseOptions& options = {}) {
   try {
@@ -88,7 +93,8 @@ std::string limit_error(std::string_view page, const html::ParseOptions& options
 }
 
 TEST(ParseLimits, SayWhichAndHowMuch) {
-  EXPECT_EQ(limit_error(repeated("<div>", 511)), "html: 513 elements inside each other, the limit is 512 (ParseOptions::depth)");
+  EXPECT_EQ(limit_error(repeated("<div>", 511)),
+            "html: 513 elements inside each other, the limit is 512 (ParseOptions::depth)");
   EXPECT_EQ(limit_error(repeated("<div>", 510)), "no error");
   EXPECT_EQ(limit_error("<p>1<p>2", {.nodes = 5}), "html: 6 nodes, the limit is 5 (ParseOptions::nodes)");
   EXPECT_EQ(limit_error("<p>1", {.nodes = 4}), "no error");
@@ -106,8 +112,8 @@ TEST(ParseLimits, SayWhichAndHowMuch) {
 }
 
 TEST(ParseLimits, MayCutThePageInstead) {
-  const auto deep = html::parse("<p>kept</p>" + repeated("<div>", 1000) + "lost",
-                                {.on_limit = html::OnLimit::truncate});
+  const auto deep =
+      html::parse("<p>kept</p>" + repeated("<div>", 1000) + "lost", {.on_limit = html::OnLimit::truncate});
   EXPECT_EQ(deep.truncated(), "depth");
   EXPECT_EQ(deep.select("div").size(), 510u);
   EXPECT_EQ(deep.text(), "kept");
@@ -121,7 +127,8 @@ TEST(ParseLimits, HoldBeforeTheParserGoesQuadratic) {
   std::string many = "<p ";
   for (int i = 0; i < 200'000; ++i) many += "a" + std::to_string(i) + " ";
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_TRUE(limit_error(many + ">").ends_with("attributes of one element, the limit is 256 (ParseOptions::attributes)"));
+  EXPECT_TRUE(limit_error(many + ">")
+                  .ends_with("attributes of one element, the limit is 256 (ParseOptions::attributes)"));
   EXPECT_EQ(html::parse(many + ">x", {.on_limit = html::OnLimit::truncate}).truncated(), "attributes");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
 }
@@ -130,7 +137,8 @@ TEST(ParseTime, IsLinear) {
   const auto start = std::chrono::steady_clock::now();
   limit_error(repeated("<div>", 100'000));
   html::parse(repeated("<b>", 500) + repeated("</i>", 100'000));
-  html::parse(repeated("<p>a<b>", 200) + repeated("<p></b></x>", 20'000), {.on_limit = html::OnLimit::truncate});
+  html::parse(repeated("<p>a<b>", 200) + repeated("<p></b></x>", 20'000),
+              {.on_limit = html::OnLimit::truncate});
   html::parse("<!--" + repeated("<!-", 100'000));
   html::parse(repeated("<!", 100'000));
   html::parse(repeated("&#x41", 100'000) + repeated("&nosuch", 100'000));
@@ -140,19 +148,24 @@ TEST(ParseTime, IsLinear) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
 }
 
-// --- what a document tells --------------------------------------------------------------------------------------
+// --- what a document tells
+// --------------------------------------------------------------------------------------
 
 TEST(Document, HasATitleABaseAndLinks) {
   const auto document = html::parse(
-      "<title> A\n  book </title><base href=' /b/ '><body background=bg.png><a href=' x.html '>x</a><a name=y>"
+      "<title> A\n  book </title><base href=' /b/ '><body background=bg.png><a href=' x.html '>x</a><a "
+      "name=y>"
       "<form action=go><img src=i.png></form><blockquote cite=c></blockquote>");
   EXPECT_EQ(document.title(), "A book");
   EXPECT_EQ(document.base_href(), "/b/");
   std::string all;
   for (const auto& link : document.links()) {
-    all += std::string(link.element.tag()) + "." + std::string(link.attribute) + "=" + std::string(link.url) + " ";
+    all += std::string(link.element.tag()) + "." + std::string(link.attribute) + "=" + std::string(link.url) +
+           " ";
   }
-  EXPECT_EQ(all, "base.href=/b/ body.background=bg.png a.href=x.html form.action=go img.src=i.png blockquote.cite=c ");
+  EXPECT_EQ(
+      all,
+      "base.href=/b/ body.background=bg.png a.href=x.html form.action=go img.src=i.png blockquote.cite=c ");
   const auto join = [](std::string_view base, std::string_view reference) {
     return "(" + std::string(base) + "+" + std::string(reference) + ")";
   };
@@ -173,7 +186,8 @@ TEST(Document, ElementsOutliveIt) {
   EXPECT_EQ(element->parent()->tag(), "p");
 }
 
-// --- serialisation ----------------------------------------------------------------------------------------------
+// --- serialisation
+// ----------------------------------------------------------------------------------------------
 
 TEST(Serialise, FollowsTheHtmlStandard) {
   EXPECT_EQ(body_of("<p title='a\"b&amp;<c>&nbsp;'>&lt;&amp;&gt;\"&nbsp;'</p>"),

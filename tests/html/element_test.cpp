@@ -13,7 +13,9 @@ std::string ids(const html::Elements& elements) {
   return text;
 }
 
-std::string id(const std::optional<html::Element>& element) { return element ? std::string(element->id()) : "none"; }
+std::string id(const std::optional<html::Element>& element) {
+  return element ? std::string(element->id()) : "none";
+}
 
 const html::Document& tree() {
   static const auto document = html::parse(
@@ -24,7 +26,8 @@ const html::Document& tree() {
 
 html::Element by_id(std::string_view name) { return *tree().find({.id = name}); }
 
-// --- text -------------------------------------------------------------------------------------------------------
+// --- text
+// -------------------------------------------------------------------------------------------------------
 
 std::string text_of(std::string_view inside, const html::TextOptions& options = {}) {
   return html::parse("<div id=x>" + std::string(inside) + "</div>").select("#x").text(options);
@@ -72,7 +75,8 @@ TEST(Text, OwnAndContentAreTheTextNodes) {
   EXPECT_EQ(by_id("a").text_content(), "x yz wv123");
 }
 
-// --- attributes -------------------------------------------------------------------------------------------------
+// --- attributes
+// -------------------------------------------------------------------------------------------------
 
 TEST(Element, TellsItsAttributes) {
   EXPECT_EQ(by_id("d").attr("TITLE"), "T");
@@ -88,7 +92,8 @@ TEST(Element, TellsItsAttributes) {
 
 TEST(Element, TellsTheValueAFormWouldSend) {
   const auto page = html::parse(
-      "<input id=a value=1><input id=b type=checkbox><select id=c><option value=x>X<option selected> Y  y</select>"
+      "<input id=a value=1><input id=b type=checkbox><select id=c><option value=x>X<option selected> Y  "
+      "y</select>"
       "<select id=d><option value=p></select><textarea id=e>t</textarea><input id=f><select id=g></select>");
   const auto val = [&](std::string_view name) { return page.find({.id = name})->val(); };
   EXPECT_EQ(val("a"), "1");
@@ -100,7 +105,8 @@ TEST(Element, TellsTheValueAFormWouldSend) {
   EXPECT_EQ(val("g"), "");
 }
 
-// --- neighbours -------------------------------------------------------------------------------------------------
+// --- neighbours
+// -------------------------------------------------------------------------------------------------
 
 TEST(Element, KnowsItsNeighbours) {
   EXPECT_EQ(id(by_id("c").parent()), "b");
@@ -150,7 +156,8 @@ TEST(Element, ReadsADetailPage) {
   EXPECT_EQ(page.find({.id = "txt_HotelId"})->val(), "77");
 }
 
-// --- sets -------------------------------------------------------------------------------------------------------
+// --- sets
+// -------------------------------------------------------------------------------------------------------
 
 TEST(Elements, AreASetInTheOrderOfThePage) {
   const auto all = tree().select("p, div, p");

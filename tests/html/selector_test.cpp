@@ -12,7 +12,8 @@ namespace html = eddy::html;
 // Ids of what `css` finds, in order.
 std::string ids(const html::Document& document, std::string_view css) {
   std::string text;
-  for (const auto& element : document.select(css)) text += (text.empty() ? "" : " ") + std::string(element.id());
+  for (const auto& element : document.select(css))
+    text += (text.empty() ? "" : " ") + std::string(element.id());
   return text;
 }
 
@@ -30,7 +31,8 @@ std::string error_of(std::string_view css) {
 const html::Document& tree() {
   static const auto document = html::parse(
       "<div id=a class='x y'><p id=b class=x>one <b id=c>two</b></p><p id=d>three</p>"
-      "<ul id=e><li id=f class=x></li><li id=g>4</li><li id=h class=x>5<i id=i></i></li></ul></div><p id=j class=y>two</p>");
+      "<ul id=e><li id=f class=x></li><li id=g>4</li><li id=h class=x>5<i id=i></i></li></ul></div><p id=j "
+      "class=y>two</p>");
   return document;
 }
 
@@ -105,8 +107,10 @@ TEST(Selector, EmptyMeansNoElementAndNoText) {
 
 TEST(Selector, FormsKnowWhatIsDisabled) {
   const auto* page =
-      "<fieldset disabled id=f><legend><input id=a></legend><input id=b><legend><input id=c></legend></fieldset>"
-      "<select id=s><optgroup disabled id=g><option id=o></optgroup><option id=p selected></select><input id=d type=Text "
+      "<fieldset disabled id=f><legend><input id=a></legend><input id=b><legend><input "
+      "id=c></legend></fieldset>"
+      "<select id=s><optgroup disabled id=g><option id=o></optgroup><option id=p selected></select><input "
+      "id=d type=Text "
       "required><input type=checkbox checked id=e><a href=x id=l></a><area id=m>";
   EXPECT_EQ(ids(page, ":disabled"), "f b c g o");
   EXPECT_EQ(ids(page, ":enabled"), "a s p d e");
@@ -158,8 +162,8 @@ TEST(SelectorError, PointsAtThePlace) {
             "       ^");
   const auto far = std::string(100, 'a') + " ! " + std::string(100, 'b');
   EXPECT_EQ(error_of(far), "selector '…" + std::string(39, 'a') + " ! " + std::string(38, 'b') +
-                               "…' at 101: expected a selector, got '!'\n  …" + std::string(39, 'a') + " ! " + std::string(38, 'b') +
-                               "…\n  " + std::string(41, ' ') + "^");
+                               "…' at 101: expected a selector, got '!'\n  …" + std::string(39, 'a') + " ! " +
+                               std::string(38, 'b') + "…\n  " + std::string(41, ' ') + "^");
   try {
     html::Selector selector("a:hovr");
     FAIL();
@@ -175,19 +179,22 @@ std::string problem_of(std::string_view css) {
   try {
     html::Selector selector(css);
   } catch (const html::SelectorError& error) {
-    return std::to_string(error.offset()) + ": " + error.problem() + (error.hint().empty() ? "" : "; " + error.hint());
+    return std::to_string(error.offset()) + ": " + error.problem() +
+           (error.hint().empty() ? "" : "; " + error.hint());
   }
   return "no error";
 }
 
 TEST(SelectorError, NamesTheRuleAndTheLikelySlip) {
-  const std::string pseudo_element = "pseudo-elements select no element; take the element and ask it for text() or attr()";
+  const std::string pseudo_element =
+      "pseudo-elements select no element; take the element and ask it for text() or attr()";
   const std::vector<std::pair<std::string, std::string>> expected{
       {"", "0: expected a selector, got the end"},
       {"a,", "2: expected a selector after ',', got the end"},
       {", a", "0: expected a selector, got ','"},
       {"a)", "1: unexpected ')'; there is one ')' too many"},
-      {"//div/a", "0: expected a selector, got '/'; this looks like XPath; CSS writes 'div > a' for '//div/a'"},
+      {"//div/a",
+       "0: expected a selector, got '/'; this looks like XPath; CSS writes 'div > a' for '//div/a'"},
       {"a.", "2: expected a class name after '.', got the end"},
       {".1a", "1: expected a class name after '.', got '1'; a name cannot begin with a digit; write '\\31 '"},
       {"#", "1: expected an id after '#', got the end"},
@@ -195,8 +202,10 @@ TEST(SelectorError, NamesTheRuleAndTheLikelySlip) {
       {"a[href=", "7: expected a value, got the end; a value that is no name needs quotes: [name='value']"},
       {"a[href=/x]", "7: expected a value, got '/'; a value that is no name needs quotes: [name='value']"},
       {"a[href=a.html]",
-       "8: expected ']', got '.'; a value with other characters than letters, digits, '-' and '_' needs quotes"},
-      {"a[@href]", "2: expected an attribute name, got '@'; CSS has no '@' in front of attribute names: [href]"},
+       "8: expected ']', got '.'; a value with other characters than letters, digits, '-' and '_' needs "
+       "quotes"},
+      {"a[@href]",
+       "2: expected an attribute name, got '@'; CSS has no '@' in front of attribute names: [href]"},
       {"a[href?=x]", "6: expected ']' or one of = != ~= |= ^= $= *=, got '?'"},
       {"a[*]", "3: expected an attribute name, got '*'"},
       {"a['x']", "2: expected an attribute name, got '''"},
@@ -224,13 +233,15 @@ TEST(SelectorError, NamesTheRuleAndTheLikelySlip) {
       {"li:contains(a b)", "14: expected ')', got 'b'; more than one word needs quotes"},
       {"li:contains(1)", "12: expected a string, got '1'"},
       {"li:not(:first)",
-       "7: a pseudo-class that counts the elements found cannot stand inside another; ':first' and its like belong to "
+       "7: a pseudo-class that counts the elements found cannot stand inside another; ':first' and its like "
+       "belong to "
        "the outermost selector"},
       {"a = b", "2: expected a selector, got '='; attributes are tested in brackets: [name='value']"},
       {"a\\", "1: unexpected '\\'"},
       {"a:\\1b \xFF[31m", "2: no pseudo-class is called ': \uFFFD'"},
       {std::string("a:\0", 3), "2: expected a name after ':', got '\\x00'"},
-      {":not(:not(:not(:not(:not(:not(:not(:not(:not(a)))))))))", "41: more than 8 functions inside each other"},
+      {":not(:not(:not(:not(:not(:not(:not(:not(:not(a)))))))))",
+       "41: more than 8 functions inside each other"},
   };
   for (const auto& [css, problem] : expected) EXPECT_EQ(problem_of(css), problem) << css;
 }
@@ -249,14 +260,16 @@ TEST(SelectorError, CountingPseudoClassesNeedManyElements) {
     FAIL();
   } catch (const html::SelectorError& error) {
     EXPECT_STREQ(error.what(),
-                 "selector 'p:first' at 0: a pseudo-class that counts the elements found, where one element is tested\n"
+                 "selector 'p:first' at 0: a pseudo-class that counts the elements found, where one element "
+                 "is tested\n"
                  "  p:first\n"
                  "  ^\n"
                  "Elements::first(), last() and eq() take one of many");
   }
 }
 
-// --- time -------------------------------------------------------------------------------------------------------
+// --- time
+// -------------------------------------------------------------------------------------------------------
 
 double seconds(const html::Document& document, std::string_view css) {
   const auto start = std::chrono::steady_clock::now();
@@ -273,15 +286,17 @@ TEST(SelectorTime, IsLinearInThePage) {
     for (int i = 0; i < 500; ++i) deep += "<b>";
     for (int i = 0; i < 500; ++i) deep += "</b>";
   }
-  const auto wide = html::parse("<div>" + flat + "</div>"), mix = html::parse(mixed), tall = html::parse(deep);
-  for (const auto* css : {"i ~ b ~ b ~ b ~ b", "b ~ b ~ b ~ i", "b:nth-last-of-type(3n+1)", "b:has(~ i)", "b:has(+ b ~ i)",
-                          "b:nth-child(3n of b + b)", "b:contains('x')", "b:eq(5) ~ b:last", "b:not(b ~ b ~ b)",
-                          "b:only-of-type", "b:lang(en)"}) {
+  const auto wide = html::parse("<div>" + flat + "</div>"), mix = html::parse(mixed),
+             tall = html::parse(deep);
+  for (const auto* css : {"i ~ b ~ b ~ b ~ b", "b ~ b ~ b ~ i", "b:nth-last-of-type(3n+1)", "b:has(~ i)",
+                          "b:has(+ b ~ i)", "b:nth-child(3n of b + b)", "b:contains('x')", "b:eq(5) ~ b:last",
+                          "b:not(b ~ b ~ b)", "b:only-of-type", "b:lang(en)"}) {
     EXPECT_LT(seconds(wide, css), 3) << css;
     EXPECT_LT(seconds(mix, css), 3) << css;
   }
-  for (const auto* css : {"i b b b b b b b b b b b b", "b > b b > b b > b b > b i", "b:has(i)", "b:has(b b b b i)",
-                          ":not(i b) b b :not(i b) b", "b:has(b:has(b:has(i)))", "b:contains('x')"}) {
+  for (const auto* css :
+       {"i b b b b b b b b b b b b", "b > b b > b b > b b > b i", "b:has(i)", "b:has(b b b b i)",
+        ":not(i b) b b :not(i b) b", "b:has(b:has(b:has(i)))", "b:contains('x')"}) {
     EXPECT_LT(seconds(tall, css), 3) << css;
   }
 }

@@ -51,10 +51,12 @@ std::string sample() {
   return text;
 }
 
-std::string decoded(std::string_view coding, std::string_view body, std::size_t piece = std::string_view::npos) {
+std::string decoded(std::string_view coding, std::string_view body,
+                    std::size_t piece = std::string_view::npos) {
   ContentDecoder decoder(coding);
   std::string out;
-  for (; !body.empty(); body.remove_prefix(std::min(piece, body.size()))) decoder.append(body.substr(0, piece), out);
+  for (; !body.empty(); body.remove_prefix(std::min(piece, body.size())))
+    decoder.append(body.substr(0, piece), out);
   decoder.finish();
   return out;
 }
@@ -108,20 +110,23 @@ TEST(ContentDecoder, AnEmptyBodyNeedsNoDecoding) { EXPECT_EQ(decoded("gzip", "")
 
 TEST(ContentDecoder, RefusesDamagedBodies) {
   std::string body = gzip(sample());
-  EXPECT_EQ(error_of([&] { decoded("gzip", "plain text"); }), "gzip body is damaged at byte 2: incorrect header check");
+  EXPECT_EQ(error_of([&] { decoded("gzip", "plain text"); }),
+            "gzip body is damaged at byte 2: incorrect header check");
   EXPECT_EQ(error_of([&] { decoded("gzip", body.substr(0, 100)); }), "gzip body is cut after 100 bytes");
   body[body.size() - 6] ^= 1;  // the checksum
   EXPECT_EQ(error_of([&] { decoded("gzip", body); }),
             "gzip body is damaged at byte " + std::to_string(body.size() - 4) + ": incorrect data check");
   EXPECT_EQ(error_of([&] { decoded("br", "\xff\xff\xff\xff"); }).substr(0, 26), "br body is damaged at byte");
-  EXPECT_EQ(error_of([&] { decoded("br", brotli(sample()).substr(0, 10)); }), "br body is cut after 10 bytes");
+  EXPECT_EQ(error_of([&] { decoded("br", brotli(sample()).substr(0, 10)); }),
+            "br body is cut after 10 bytes");
   EXPECT_EQ(error_of([&] { decoded("deflate", "x"); }), "deflate body is cut after 1 bytes");
 }
 
 TEST(ContentDecoder, RefusesCodingsItDoesNotKnow) {
   EXPECT_EQ(error_of([] { ContentDecoder decoder("gzip, lzma"); }),
             "content coding 'lzma' is not known; gzip, deflate and br are");
-  EXPECT_EQ(error_of([] { ContentDecoder decoder("br,br,br,br,br,br"); }), "body has more than 5 content codings");
+  EXPECT_EQ(error_of([] { ContentDecoder decoder("br,br,br,br,br,br"); }),
+            "body has more than 5 content codings");
 }
 
 TEST(ContentDecoder, StopsABombEarly) {
@@ -134,7 +139,8 @@ TEST(ContentDecoder, StopsABombEarly) {
   EXPECT_LT(out.size(), 2u << 20);
   ContentDecoder by_size("gzip", {.size = 100'000, .ratio = 100'000});
   out.clear();
-  EXPECT_EQ(error_of([&] { by_size.append(bomb, out); }), "gzip body is larger than 100000 bytes when decoded");
+  EXPECT_EQ(error_of([&] { by_size.append(bomb, out); }),
+            "gzip body is larger than 100000 bytes when decoded");
   EXPECT_LT(out.size(), 120'000u);
 }
 

@@ -44,10 +44,12 @@ TEST(SetCookie, IsReadWithItsAttributes) {
 }
 
 TEST(SetCookie, DatesAreReadInEveryFormServersSend) {
-  for (auto date : {"Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21-Oct-15 07:28:00 GMT", "Wed Oct 21 07:28:00 2015",
-                    "21 oct 2015 7:28:0", "07:28:00 2015-Oct-21", "Wed, 21 October 2015 07:28:00 UTC"})
+  for (auto date :
+       {"Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21-Oct-15 07:28:00 GMT", "Wed Oct 21 07:28:00 2015",
+        "21 oct 2015 7:28:0", "07:28:00 2015-Oct-21", "Wed, 21 October 2015 07:28:00 UTC"})
     EXPECT_EQ(read(std::string("a=1; Expires=") + date), "a=1 expires 1445412480") << date;
-  for (auto date : {"soon", "31 Feb 2015 07:28:00", "21 Oct 2015", "21 Oct 1500 07:28:00", "21 Oct 2015 25:00:00"})
+  for (auto date :
+       {"soon", "31 Feb 2015 07:28:00", "21 Oct 2015", "21 Oct 1500 07:28:00", "21 Oct 2015 25:00:00"})
     EXPECT_EQ(read(std::string("a=1; Expires=") + date), "a=1") << date;
 }
 
@@ -60,14 +62,17 @@ TEST(SetCookie, IsWrittenAndReadBack) {
   const Cookie cookie{.name = "sid", .value = "abc", .domain = "example.org", .path = "/", .expires = kNow,
                       .max_age = 60s, .secure = true, .http_only = true, .same_site = SameSite::strict};
   EXPECT_EQ(write_set_cookie(cookie),
-            "sid=abc; Domain=example.org; Path=/; Expires=Sun, 01 Jun 2025 00:00:00 GMT; Max-Age=60; Secure; HttpOnly; "
+            "sid=abc; Domain=example.org; Path=/; Expires=Sun, 01 Jun 2025 00:00:00 GMT; Max-Age=60; Secure; "
+            "HttpOnly; "
             "SameSite=Strict");
   EXPECT_EQ(read(write_set_cookie(cookie)),
             "sid=abc domain example.org path / expires 1748736000 age 60 secure http-only same-site 3");
 }
 
 TEST(SetCookie, WhatWouldBreakOutIsRefused) {
-  const auto error = [](Cookie cookie) { return test::error_of<ValueError>([&] { write_set_cookie(cookie); }); };
+  const auto error = [](Cookie cookie) {
+    return test::error_of<ValueError>([&] { write_set_cookie(cookie); });
+  };
   EXPECT_EQ(error({.name = "a b", .value = ""}), "cookie name 'a b' is not a token");
   EXPECT_EQ(error({.name = "a", .value = "x;y"}), "cookie value of 'a' holds ';' at byte 1");
   EXPECT_EQ(error({.name = "a", .value = "x\r\ny"}), "cookie value of 'a' holds '\\x0d' at byte 1");
@@ -83,7 +88,8 @@ TEST(Cookies, AreReadFromARequest) {
 }
 
 // What a jar that stored `field` from `from` sends to `to`.
-std::string sent(std::string_view from, std::string_view field, std::string_view to, sys_seconds later = kNow) {
+std::string sent(std::string_view from, std::string_view field, std::string_view to,
+                 sys_seconds later = kNow) {
   CookieJar jar;
   jar.store(Url(from), field, kNow);
   return jar.field_for(Url(to), later);
@@ -151,8 +157,10 @@ TEST(CookieJar, PrefixesMeanWhatTheySay) {
 TEST(CookieJar, CookiesEndWhenTheyShould) {
   EXPECT_EQ(sent("http://e.org/", "x=1; max-age=10", "http://e.org/", kNow + 9s), "x=1");
   EXPECT_EQ(sent("http://e.org/", "x=1; max-age=10", "http://e.org/", kNow + 10s), "");
-  EXPECT_EQ(sent("http://e.org/", "x=1; expires=Mon, 02 Jun 2025 00:00:00 GMT", "http://e.org/", kNow + 24h), "");
-  EXPECT_EQ(sent("http://e.org/", "x=1; max-age=10; expires=Mon, 01 Jan 2024 00:00:00 GMT", "http://e.org/"), "x=1");
+  EXPECT_EQ(sent("http://e.org/", "x=1; expires=Mon, 02 Jun 2025 00:00:00 GMT", "http://e.org/", kNow + 24h),
+            "");
+  EXPECT_EQ(sent("http://e.org/", "x=1; max-age=10; expires=Mon, 01 Jan 2024 00:00:00 GMT", "http://e.org/"),
+            "x=1");
 }
 
 TEST(CookieJar, APastDateDeletes) {
@@ -169,7 +177,8 @@ TEST(CookieJar, APastDateDeletes) {
 TEST(CookieJar, LongerPathsComeFirstThenOlderCookies) {
   CookieJar jar;
   const Url url("http://e.org/a/b");
-  for (auto field : {"a=1; path=/", "b=2; path=/a", "c=3; path=/", "a=4; path=/"}) jar.store(url, field, kNow);
+  for (auto field : {"a=1; path=/", "b=2; path=/a", "c=3; path=/", "a=4; path=/"})
+    jar.store(url, field, kNow);
   EXPECT_EQ(jar.field_for(url, kNow), "b=2; a=4; c=3");
 }
 

@@ -31,10 +31,11 @@ TEST(Date, WhatIsWrittenIsReadBack) {
 }
 
 TEST(Date, WhatIsNoDateIsRefused) {
-  for (auto text : {"", "now", "Sun, 06 Nov 1994", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET",
-                    "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 06 Nov 1994 08:60:00 GMT",
-                    "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 6x Nov 1994 08:49:37 GMT", "Sun, 06 Nov 994 08:49:37 GMT",
-                    "Sun, 06 Nov 1994 8:49:37 GMT", "Sun Nov 6 08:49:37 1994 GMT", "a b c d e f g h"})
+  for (auto text :
+       {"", "now", "Sun, 06 Nov 1994", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET",
+        "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:00:00 GMT", "Sun, 06 Nov 1994 08:60:00 GMT",
+        "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 6x Nov 1994 08:49:37 GMT", "Sun, 06 Nov 994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 8:49:37 GMT", "Sun Nov 6 08:49:37 1994 GMT", "a b c d e f g h"})
     EXPECT_FALSE(parse_date(text)) << text;
 }
 

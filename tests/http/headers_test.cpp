@@ -85,7 +85,8 @@ TEST(Headers, DropSpacesAroundValues) {
 TEST(Headers, RefuseWhatWouldBreakOutOfTheLine) {
   Headers headers;
   EXPECT_THROW(headers.add("X", "a\r\nEvil: 1"), ValueError);
-  EXPECT_EQ(error_of([&] { headers.add("X", "a\r\nEvil: 1"); }), "header value of 'X' holds '\\x0d' at byte 1");
+  EXPECT_EQ(error_of([&] { headers.add("X", "a\r\nEvil: 1"); }),
+            "header value of 'X' holds '\\x0d' at byte 1");
   EXPECT_EQ(error_of([&] { headers.set("X", std::string_view("a\0b", 3)); }),
             "header value of 'X' holds '\\x00' at byte 1");
   EXPECT_EQ(error_of([&] { headers.add("X: y\r\nZ", "a"); }), "header name holds ':' at byte 1");

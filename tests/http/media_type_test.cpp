@@ -32,7 +32,8 @@ TEST(MediaType, DamagedParametersAreLeftOut) {
 }
 
 TEST(MediaType, NeedsTypeAndSubtype) {
-  for (auto text : {"", "text", "/html", "text/", "te xt/html", "text/ht ml", ";charset=x"}) EXPECT_EQ(read(text), "none");
+  for (auto text : {"", "text", "/html", "text/", "te xt/html", "text/ht ml", ";charset=x"})
+    EXPECT_EQ(read(text), "none");
 }
 
 TEST(MediaType, OfFilesIsKnownByTheirEnd) {
@@ -45,7 +46,8 @@ TEST(MediaType, OfFilesIsKnownByTheirEnd) {
 }
 
 TEST(MediaType, TextIsWorthCompressing) {
-  for (auto type : {"text/plain", "Text/HTML; charset=x", "application/json", "image/svg+xml", "application/ld+json"})
+  for (auto type :
+       {"text/plain", "Text/HTML; charset=x", "application/json", "image/svg+xml", "application/ld+json"})
     EXPECT_TRUE(is_compressible(type)) << type;
   for (auto type : {"image/png", "video/mp4", "application/zip", "font/woff2", ""})
     EXPECT_FALSE(is_compressible(type)) << type;

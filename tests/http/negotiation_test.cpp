@@ -86,8 +86,8 @@ TEST(Range, OutsideTheBodyCannotBeSatisfied) {
 }
 
 TEST(Range, DamagedFieldsMeanTheWhole) {
-  for (auto field : {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-1", "items=0-5", "bytes=0-5,x", "bytes=1",
-                     "bytes=+1-2", "bytes=99999999999999999999-"})
+  for (auto field : {"", "bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-1", "items=0-5", "bytes=0-5,x",
+                     "bytes=1", "bytes=+1-2", "bytes=99999999999999999999-"})
     EXPECT_EQ(ranges(field), "whole") << field;
 }
 

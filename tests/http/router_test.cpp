@@ -57,7 +57,8 @@ TEST(Router, AParameterTakesOneSegment) {
 TEST(Router, AnUnknownParameterIsAKeyError) {
   const auto router = router_of({{"GET", "/users/{id}"}});
   const auto match = router.find(Method::get, "GET", "/users/7");
-  EXPECT_EQ(error_of<KeyError>([&] { match.params.at("name"); }), "no path parameter 'name' in '/users/{id}'");
+  EXPECT_EQ(error_of<KeyError>([&] { match.params.at("name"); }),
+            "no path parameter 'name' in '/users/{id}'");
 }
 
 TEST(Router, ATailTakesTheRest) {
@@ -68,7 +69,8 @@ TEST(Router, ATailTakesTheRest) {
 }
 
 TEST(Router, StaticWinsOverParameterAndParameterOverTail) {
-  const auto router = router_of({{"GET", "/{tail:path}"}, {"GET", "/{one}"}, {"GET", "/me"}, {"GET", "/me/x"}});
+  const auto router =
+      router_of({{"GET", "/{tail:path}"}, {"GET", "/{one}"}, {"GET", "/me"}, {"GET", "/me/x"}});
   EXPECT_EQ(find(router, "GET", "/me"), "2");
   EXPECT_EQ(find(router, "GET", "/you"), "1 one=you");
   EXPECT_EQ(find(router, "GET", "/you/there"), "0 tail=you/there");
@@ -134,7 +136,8 @@ TEST(Router, RefusesBadPatterns) {
   EXPECT_EQ(error("/{x:int}"), "route 'GET /{x:int}' has '{x:int}': the only kind of parameter is 'path'");
   EXPECT_EQ(error("/{a b}"), "route 'GET /{a b}' has '{a b}': a name has letters, digits and '_'");
   EXPECT_EQ(error("/{x}/{x}"), "route 'GET /{x}/{x}' has two parameters called 'x'");
-  EXPECT_EQ(error("/{x:path}/b"), "route 'GET /{x:path}/b' goes on behind a ':path' parameter, which takes all the rest");
+  EXPECT_EQ(error("/{x:path}/b"),
+            "route 'GET /{x:path}/b' goes on behind a ':path' parameter, which takes all the rest");
   EXPECT_EQ(error("/a?b"), "route 'GET /a?b' has 'a?b': write paths decoded, without query or fragment");
   EXPECT_EQ(router.allowed("/a"), "");
 }

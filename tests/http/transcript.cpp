@@ -74,7 +74,8 @@ bool Transcript::step_head() {
   if (!is_request_) responses_.expect(answered_ < expected_.size() ? expected_[answered_] : Method::get);
   const Progress progress = is_request_ ? requests_.parse_head(bytes) : responses_.parse_head(bytes);
   if (progress == Progress::needs_more) return false;
-  if (progress == Progress::failed) return note_error(is_request_ ? requests_.error() : responses_.error()), false;
+  if (progress == Progress::failed)
+    return note_error(is_request_ ? requests_.error() : responses_.error()), false;
 
   const MessageHead* head = &requests_.head();
   if (is_request_) {
@@ -126,7 +127,8 @@ std::string Transcript::finish() {
     if (body_.failed()) note_error(body_.error());
     else events_ += "end\n";
   }
-  if (state_ == State::over && !buffer_.empty() && !events_.ends_with("'\n") && events_.find("error") == std::string::npos)
+  if (state_ == State::over && !buffer_.empty() && !events_.ends_with("'\n") &&
+      events_.find("error") == std::string::npos)
     events_ += "unread " + std::to_string(buffer_.size()) + "\n";
   return events_;
 }
@@ -136,7 +138,8 @@ void Transcript::note_head(const RequestHead& head) {
   events_ += std::string(head.method_text()) + " " + std::string(head.target()) + " " +
              std::string(to_string(head.version())) + "\n";
   events_ += std::string(kForms[static_cast<int>(head.form())]) + " path '" + std::string(head.path()) +
-             "' query '" + std::string(head.query()) + "' authority '" + std::string(head.authority()) + "'\n";
+             "' query '" + std::string(head.query()) + "' authority '" + std::string(head.authority()) +
+             "'\n";
   note_fields(head);
   events_ += head.expects_continue() ? ", expects 100\n" : "\n";
 }
@@ -166,7 +169,8 @@ void Transcript::note_error(const ParseError& error) {
 
 void Transcript::note_data() {
   if (data_.empty()) return;
-  events_ += data_.size() > 80 ? "data of " + std::to_string(data_.size()) + "\n" : "data " + escape(data_) + "\n";
+  events_ +=
+      data_.size() > 80 ? "data of " + std::to_string(data_.size()) + "\n" : "data " + escape(data_) + "\n";
   data_.clear();
 }
 

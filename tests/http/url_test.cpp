@@ -113,12 +113,14 @@ TEST(Url, JoinedUrlsSurviveTheirBase) {
 TEST(UrlError, NamesTextRuleAndPlace) {
   EXPECT_EQ(error_of("example.org"),
             "bad URL 'example.org': it has no scheme and there is no base to resolve it against, at byte 0");
-  EXPECT_EQ(error_of("http://a b/"), "bad URL 'http://a b/': the host holds a character that no host may hold, at byte 7");
+  EXPECT_EQ(error_of("http://a b/"),
+            "bad URL 'http://a b/': the host holds a character that no host may hold, at byte 7");
   EXPECT_EQ(error_of("http://e:8x/"), "bad URL 'http://e:8x/': the port is not a number, at byte 10");
   EXPECT_EQ(error_of("http://e:70000/"), "bad URL 'http://e:70000/': the port is above 65535, at byte 9");
   EXPECT_EQ(error_of("http:///"), "bad URL 'http:///': the host is empty, at byte 8");
   EXPECT_EQ(error_of("http://u@/"), "bad URL 'http://u@/': there is no host behind the user name, at byte 9");
-  EXPECT_EQ(error_of("http://[1]/"), "bad URL 'http://[1]/': the host in brackets is no IPv6 address, at byte 7");
+  EXPECT_EQ(error_of("http://[1]/"),
+            "bad URL 'http://[1]/': the host in brackets is no IPv6 address, at byte 7");
   EXPECT_EQ(error_of("http://1.2.3.256/"),
             "bad URL 'http://1.2.3.256/': the host ends in a number but is no IPv4 address, at byte 7");
   EXPECT_EQ(error_of("http://xn--a/"),
@@ -126,7 +128,8 @@ TEST(UrlError, NamesTextRuleAndPlace) {
 }
 
 TEST(UrlError, CountsBytesOfTheTextAsGiven) {
-  EXPECT_EQ(error_of(" \nhttp://e:\t8x/"), "bad URL ' \\x0ahttp://e:\\x098x/': the port is not a number, at byte 13");
+  EXPECT_EQ(error_of(" \nhttp://e:\t8x/"),
+            "bad URL ' \\x0ahttp://e:\\x098x/': the port is not a number, at byte 13");
 }
 
 TEST(UrlError, AppearsForReferencesThatCannotBeResolved) {

@@ -33,7 +33,8 @@ TEST(Write, StatusLinesHaveTheUsualPhraseOrTheOneGiven) {
 TEST(Write, ARequestLineIsChecked) {
   std::string out;
   write_request_line(out, "GET", "/a?b");
-  EXPECT_EQ(error_of([&] { write_request_line(out, "GET /", "/"); }), "request method 'GET /' is not a token");
+  EXPECT_EQ(error_of([&] { write_request_line(out, "GET /", "/"); }),
+            "request method 'GET /' is not a token");
   EXPECT_EQ(error_of([&] { write_request_line(out, "GET", ""); }), "request target is empty");
   EXPECT_EQ(error_of([&] { write_request_line(out, "GET", "/a b"); }),
             "request target holds '\\x20' at byte 2; percent-encode it");
@@ -46,7 +47,8 @@ TEST(Write, NothingIsWrittenWhenAPartIsRefused) {
   std::string out;
   EXPECT_EQ(error_of([&] { write_field(out, "X", "a\nb"); }), "header value of 'X' holds '\\x0a' at byte 1");
   EXPECT_EQ(error_of([&] { write_status_line(out, 99); }), "status 99 is outside 100 … 999");
-  EXPECT_EQ(error_of([&] { write_status_line(out, 200, "a\r\nb"); }), "reason phrase holds '\\x0d' at byte 1");
+  EXPECT_EQ(error_of([&] { write_status_line(out, 200, "a\r\nb"); }),
+            "reason phrase holds '\\x0d' at byte 1");
   EXPECT_EQ(out, "");
 }
 

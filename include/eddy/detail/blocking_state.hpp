@@ -81,6 +81,22 @@ struct BlockingBox : BlockingState {
   ValueHolder<T> holder;
 };
 
+/// A worker's hold of its job's state: a job that is thrown away unrun ends as cancelled.
+template <class T>
+class SubmittedState {
+ public:
+  explicit SubmittedState(std::shared_ptr<BlockingBox<T>> state) noexcept : state_(std::move(state)) {}
+  SubmittedState(SubmittedState&&) noexcept = default;
+  SubmittedState& operator=(SubmittedState&&) = delete;
+  ~SubmittedState() {
+    if (state_) state_->cancel();
+  }
+  BlockingBox<T>& operator*() const noexcept { return *state_; }
+
+ private:
+  std::shared_ptr<BlockingBox<T>> state_;
+};
+
 /// Runs a worker's function into its state.
 template <class T, class F>
 void run_job(BlockingBox<T>& state, F function) {

@@ -7,6 +7,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/future_await.hpp>
 #include <eddy/detail/task_core.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace eddy {
@@ -78,7 +79,7 @@ CallbackCore* new_callback(LoopCore& loop, F callback) {
 class ExceptionHandler {
  public:
   template <class F>
-  ExceptionHandler(F handler) : object_(new F(std::move(handler))), table_(&kTable<F>) {}
+  ExceptionHandler(F handler) : object_(is_empty(handler) ? nullptr : new F(std::move(handler))), table_(&kTable<F>) {}
   ExceptionHandler(std::nullptr_t) noexcept {}
   ExceptionHandler(ExceptionHandler&& other) noexcept
       : object_(std::exchange(other.object_, nullptr)), table_(other.table_) {}
@@ -93,6 +94,13 @@ class ExceptionHandler {
     void (*call)(void*, const ExceptionContext&);
     void (*destroy)(void*) noexcept;
   };
+  // A std::function, or a pointer to a function, that is null.
+  template <class F>
+  static bool is_empty(const F& handler) noexcept {
+    if constexpr (std::is_pointer_v<F>) return handler == nullptr;
+    else if constexpr (requires { handler.operator bool(); }) return !handler.operator bool();
+    else return false;
+  }
   template <class F>
   static constexpr Table kTable{[](void* f, const ExceptionContext& context) { (*static_cast<F*>(f))(context); },
                                 [](void* f) noexcept { delete static_cast<F*>(f); }};

@@ -69,10 +69,16 @@ extern const WaitOps kFutureWait;
 void check_awaitable(const FutureCore& core);
 
 /// Awaits `Box`, a FutureCore with a `holder`. `kMove`: the handle was a temporary, its value is moved out.
+///
+/// It counts as a handle while it waits: the one that was awaited may be assigned to meanwhile.
 template <class T, class Box, bool kMove>
 class FutureAwaiter {
  public:
   explicit FutureAwaiter(Box* box) noexcept : box_(box) {}
+  FutureAwaiter(FutureAwaiter&& other) noexcept : box_(other.box_), waited_(std::exchange(other.waited_, false)) {}
+  ~FutureAwaiter() {
+    if (waited_) box_->release();
+  }
 
   bool await_ready() const noexcept { return box_->done(); }
   void await_suspend(std::coroutine_handle<> where) {
@@ -80,9 +86,11 @@ class FutureAwaiter {
     TaskCore& task = current_task_core();
     task.wait(where, kFutureWait, static_cast<FutureCore*>(box_));
     box_->add_waiter(task);
+    box_->retain();
+    waited_ = true;
   }
   std::conditional_t<kMove, T, ConstResult<T>> await_resume() {
-    current_task_core().throw_if_cancelled();
+    if (waited_) current_task_core().throw_if_cancelled();
     if (box_->state != FutureState::finished) [[unlikely]] box_->rethrow();
     if constexpr (std::is_void_v<T>) return;
     else if constexpr (kMove) return static_cast<T>(std::move(box_->holder.get()));
@@ -91,9 +99,11 @@ class FutureAwaiter {
 
  private:
   Box* box_;
+  bool waited_ = false;
 };
 
-/// Reports the exception being handled to the loop's exception handler.
+/// Reports the exception being handled to the loop's exception handler. KeyboardInterrupt and SystemExit end
+/// the loop's run instead.
 void report_current_exception(LoopCore* loop, const char* message) noexcept;
 
 /// A user's done callback: belongs to the future until it is due, then to the ready queue.

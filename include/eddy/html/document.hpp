@@ -27,13 +27,14 @@ struct ParseOptions {
   OnLimit on_limit = OnLimit::fail;
 
   // Limits. The work is linear in the page for any page; these bound its factor and the memory.
-  std::size_t bytes = 64 << 20;    ///< of UTF-8; at most 1 GiB. The tree takes about three times the page.
-  std::size_t nodes = 4'000'000;   ///< elements, texts, comments; 36 bytes each
-  std::size_t depth = 512;         ///< elements inside each other, as in Chromium
-  std::size_t attributes = 256;    ///< of one element
+  std::size_t bytes = 64 << 20;   ///< of UTF-8; at most 1 GiB. The tree takes about three times the page.
+  std::size_t nodes = 4'000'000;  ///< elements, texts, comments; 36 bytes each
+  std::size_t depth = 512;        ///< elements inside each other, as in Chromium
+  std::size_t attributes = 256;   ///< of one element
 };
 
-/// A page that passes a limit: "html: 513 elements inside each other, the limit is 512 (ParseOptions::depth)".
+/// A page that passes a limit: "html: 513 elements inside each other, the limit is 512
+/// (ParseOptions::depth)".
 class ParseError : public ValueError {
  public:
   ParseError(const std::string& what, std::string_view limit, std::size_t allowed, std::size_t actual)
@@ -41,7 +42,8 @@ class ParseError : public ValueError {
   /// "bytes", "nodes", "depth" or "attributes".
   const std::string& limit() const noexcept { return limit_; }
   std::size_t allowed() const noexcept { return allowed_; }
-  /// Where the parser stopped: one more than allowed, or the whole size for "bytes"; for "attributes" at least that.
+  /// Where the parser stopped: one more than allowed, or the whole size for "bytes"; for "attributes" at
+  /// least that.
   std::size_t actual() const noexcept { return actual_; }
 
  private:
@@ -103,12 +105,12 @@ class Document {
   std::shared_ptr<const detail::Tree> tree_;
 };
 
-/// Parses text in UTF-8; what is not UTF-8 in it becomes U+FFFD, NUL characters are dropped, and a charset that the
-/// page declares is not looked at.
+/// Parses text in UTF-8; what is not UTF-8 in it becomes U+FFFD, NUL characters are dropped, and a charset
+/// that the page declares is not looked at.
 ///
-/// The tree is that of libxml2's HTML parser, which lxml and pyquery use, except that <source>, <track> and <wbr>
-/// are void as in HTML 5. It is not the tree that browsers build; docs/reference/html.md shows where they differ.
-/// No network, no files, no entities from outside. Throws ParseError.
+/// The tree is that of libxml2's HTML parser, which lxml and pyquery use, except that <source>, <track> and
+/// <wbr> are void as in HTML 5. It is not the tree that browsers build; docs/reference/html.md shows where
+/// they differ. No network, no files, no entities from outside. Throws ParseError.
 Document parse(std::string_view utf8, const ParseOptions& options = {});
 
 /// Parses bytes as they came: decode_page() with `options.encoding` says what they mean.

@@ -33,7 +33,7 @@ struct TextOptions {
 
 /// What find() looks for: every field that is not empty must fit.
 struct Query {
-  std::string_view name = {};        ///< of the tag
+  std::string_view name = {};  ///< of the tag
   std::string_view id = {};
   std::string_view class_name = {};  ///< one of its classes
   std::string_view attribute = {};   ///< an attribute it must have …
@@ -50,8 +50,8 @@ struct Attribute {
 /// One element of a parsed page.
 ///
 /// A small handle (copy it): it shares the tree, so it stays valid after its Document is gone, and so do the
-/// string_views it gives, as long as any handle of that tree lives. The tree never changes; handles may be used
-/// from many threads.
+/// string_views it gives, as long as any handle of that tree lives. The tree never changes; handles may be
+/// used from many threads.
 class Element {
  public:
   /// Lower-case name: "a", "svg:rect".
@@ -65,9 +65,9 @@ class Element {
   bool has_class(std::string_view name) const noexcept;
   std::vector<std::string_view> classes() const;
 
-  /// The text a reader sees, as pyquery's `.text()`: blanks squeezed, <br> and the edges of block elements are
-  /// newlines. Unlike there, text of <script> and <style> inside is left out unless `options.scripts`; a <script>
-  /// that is asked itself gives its text. Of a <textarea>: the text as it stands.
+  /// The text a reader sees, as pyquery's `.text()`: blanks squeezed, <br> and the edges of block elements
+  /// are newlines. Unlike there, text of <script> and <style> inside is left out unless `options.scripts`; a
+  /// <script> that is asked itself gives its text. Of a <textarea>: the text as it stands.
   std::string text(const TextOptions& options = {}) const;
   /// Only the text directly in this element, blanks squeezed.
   std::string own_text() const;
@@ -82,7 +82,7 @@ class Element {
   std::string val() const;
 
   std::optional<Element> parent() const;
-  /// From the parent up to the root.
+  /// All elements around it, the root first.
   Elements parents() const;
   Elements children() const;
   /// The first child element of that name.
@@ -93,8 +93,8 @@ class Element {
   /// All other children of its parent.
   Elements siblings() const;
 
-  /// Its descendants that match, in the order of the page. As in the DOM, the selector is matched against the whole
-  /// page, so "body a" works here; begin with `:scope` to stay inside.
+  /// Its descendants that match, in the order of the page. As in the DOM, the selector is matched against the
+  /// whole page, so "body a" works here; begin with `:scope` to stay inside.
   Elements select(std::string_view css) const;
   Elements select(const Selector& selector) const;
   std::optional<Element> select_one(std::string_view css) const;

@@ -16,8 +16,9 @@ struct CompiledSelector;
 
 /// A CSS selector, compiled once and used as often as one likes, from any thread.
 ///
-/// Selectors Level 3, and of Level 4 `:is :where :not(list) :has :scope :any-link :nth-child(an+b of S)` and the
-/// flags `i` and `s`; jQuery's `:contains :eq :first :input …`. docs/reference/html.md has the whole list.
+/// Selectors Level 3, and of Level 4 `:is :where :not(list) :has :scope :any-link :nth-child(an+b of S)` and
+/// the flags `i` and `s`; jQuery's `:contains :eq :first :input …`. docs/reference/html.md has the whole
+/// list.
 ///
 ///     const html::Selector links("dd a[href]");
 ///     for (const auto& page : pages) use(html::parse(page).select(links));
@@ -25,7 +26,8 @@ struct CompiledSelector;
 /// Matching is linear: O(nodes of the tree × parts of the selector), whatever the selector and the page.
 class Selector {
  public:
-  /// Throws SelectorError. At most 16,384 bytes, 64 compound selectors in a row and 8 functions inside each other.
+  /// Throws SelectorError. At most 16,384 bytes, 64 compound selectors in a row and 8 functions inside each
+  /// other.
   explicit Selector(std::string_view css);
 
   /// The text it was compiled from.
@@ -43,7 +45,8 @@ class Selector {
 ///           ^
 class SelectorError : public ValueError {
  public:
-  SelectorError(std::string_view css, std::size_t offset, const std::string& problem, const std::string& hint = {});
+  SelectorError(std::string_view css, std::size_t offset, const std::string& problem,
+                const std::string& hint = {});
   /// Byte offset into the selector.
   std::size_t offset() const noexcept { return offset_; }
   /// The rule that was broken: "expected a selector after '>', got the end".

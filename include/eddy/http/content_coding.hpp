@@ -48,8 +48,8 @@ class ContentDecoder {
 
   /// True if there is nothing to undo: pieces can be passed on as they are.
   bool is_identity() const noexcept { return stages_.empty(); }
-  /// Decodes until the input is used up or `output` is full. Call it again with what was not consumed, or with
-  /// empty input, until it produces less than `output` holds.
+  /// Decodes until the input is used up or `output` is full. Call it again with what was not consumed, or
+  /// with empty input, until it produces less than `output` holds.
   Step decode(std::string_view input, std::span<char> output);
   /// Decodes all of `input` and appends the result.
   void append(std::string_view input, std::string& out);

@@ -47,8 +47,8 @@ std::vector<std::pair<std::string_view, std::string_view>> parse_cookies(std::st
 ///     std::string field = jar.field_for(next_url, now);   // "a=1; b=2", or ""
 ///
 /// Knows no clock: every call is told the time. A cookie comes back only to hosts, paths and schemes it was
-/// set for; a Domain that is a public suffix ("com", "co.uk", by the public suffix list) is refused; what came
-/// over http cannot be or replace a Secure cookie; `__Host-` and `__Secure-` names mean what they say.
+/// set for; a Domain that is a public suffix ("com", "co.uk", by the public suffix list) is refused; what
+/// came over http cannot be or replace a Secure cookie; `__Host-` and `__Secure-` names mean what they say.
 class CookieJar {
  public:
   struct Limits {

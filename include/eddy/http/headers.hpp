@@ -159,7 +159,8 @@ class Headers {
   std::vector<detail::FieldSlot> slots_;  // offsets into text_, in order
 };
 
-/// Throws ValueError unless `name: value` can stand in a message: "header value of 'x' holds '\x0a' at byte 3".
+/// Throws ValueError unless `name: value` can stand in a message: "header value of 'x' holds '\x0a' at byte
+/// 3".
 void check_field(std::string_view name, std::string_view value);
 
 }  // namespace eddy::http

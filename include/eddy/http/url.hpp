@@ -15,7 +15,8 @@
 
 namespace eddy::http {
 
-/// A text that is not a URL: "bad URL 'http://a b/': the host holds a character that no host may hold, at byte 8".
+/// A text that is not a URL: "bad URL 'http://a b/': the host holds a character that no host may hold, at
+/// byte 7".
 class UrlError : public ValueError {
  public:
   UrlError(std::string_view text, std::size_t offset, std::string_view rule);
@@ -40,9 +41,9 @@ class UrlError : public ValueError {
 ///     page.with_query("r", "a b&c");    // … "?q=1&r=a+b%26c#top"
 ///
 /// Parsing follows the standard's URL parser: tabs, line ends and surrounding spaces are dropped, backslashes
-/// count as slashes in http(s), ws(s), ftp and file, dot segments are resolved, hosts go through IDNA (UTS 46,
-/// by libidn2) and the IPv4 and IPv6 parsers, default ports vanish. Other schemes ("mailto:", "data:") are
-/// read as well; `is_http()` tells what can be fetched. One difference: bytes that are not UTF-8 are
+/// count as slashes in http(s), ws(s), ftp and file, dot segments are resolved, hosts go through IDNA (UTS
+/// 46, by libidn2) and the IPv4 and IPv6 parsers, default ports vanish. Other schemes ("mailto:", "data:")
+/// are read as well; `is_http()` tells what can be fetched. One difference: bytes that are not UTF-8 are
 /// percent-encoded as they are.
 ///
 /// Equal URLs have equal text, so comparing and hashing are those of the text. Immutable but for assignment;
@@ -51,8 +52,9 @@ class Url {
  public:
   /// Parses an absolute URL. Throws UrlError.
   template <class Text>
-    requires(std::convertible_to<const Text&, std::string_view> && !std::same_as<std::remove_cvref_t<Text>, Url>)
-  Url(const Text& text) : Url(parse_or_throw(std::string_view(text), nullptr)) {}
+  requires(std::convertible_to<const Text&, std::string_view> &&
+           !std::same_as<std::remove_cvref_t<Text>, Url>) Url(const Text& text)
+      : Url(parse_or_throw(std::string_view(text), nullptr)) {}
 
   /// The same without an exception.
   static std::optional<Url> parse(std::string_view text);

@@ -2,9 +2,10 @@
 // Field lines and framing, for requests and responses alike.
 //
 // A line is parsed in one pass as soon as it is looked at. If it turns out to be cut, the next calls only
-// look for its LF in the bytes that are new, and then parse it once more: two passes over each byte however
-// the input drips. An error is reported when the whole line is there (or can no longer end within its
-// limit), and always the leftmost one, so it does not depend on how the input was cut.
+// look for its LF in the bytes that are new, and then parse it once more: two passes over each byte (more
+// over the first eight of a line) however the input drips. An error is reported when the whole line is there
+// (or can no longer end within its limit), and always the leftmost one, so it does not depend on how the
+// input was cut.
 #include <eddy/http/parser.hpp>
 
 #include <algorithm>
@@ -14,6 +15,13 @@
 #include "http/codec/scan.hpp"
 
 namespace eddy::http {
+namespace {
+
+// The bytes of a line that are parsed again whenever more of it comes: what cannot begin a message is refused
+// at once, even one byte at a time ("HTTP/1.x" is the longest beginning).
+constexpr std::size_t kOpening = 8;
+
+}  // namespace
 
 HeadParser::HeadParser(const ParseLimits& limits, std::size_t first_line_limit, bool is_response) noexcept
     : limits_(limits), first_line_limit_(first_line_limit), is_response_(is_response) {
@@ -44,7 +52,7 @@ Progress HeadParser::advance(MessageHead& head, std::string_view buffer) {
       return stage_ == Stage::first_line ? line_ + first_line_limit_ : block_ + limits_.header_block;
     };
     std::size_t end = std::min(buffer.size(), bound());
-    if (searched_ > line_ && end < bound() &&
+    if (searched_ >= line_ + kOpening && end < bound() &&
         (searched_ >= end || std::memchr(begin + searched_, '\n', end - searched_) == nullptr)) {
       searched_ = end;
       return Progress::needs_more;

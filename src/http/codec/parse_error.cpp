@@ -56,7 +56,9 @@ static_assert(std::size(kRules) == static_cast<std::size_t>(ParseErrorCode::unex
 
 }  // namespace
 
-std::string_view code_name(ParseErrorCode code) noexcept { return kRules[static_cast<std::size_t>(code)].name; }
+std::string_view code_name(ParseErrorCode code) noexcept {
+  return kRules[static_cast<std::size_t>(code)].name;
+}
 
 namespace detail {
 

@@ -86,7 +86,8 @@ HeadParser::Line RequestParser::parse_first_line(std::string_view text) {
     if (method_end == method + limits_.method + 1)
       return fail(ParseErrorCode::method_too_long, offset(method_end) - 1);
     if (method_end == end) return Line::cut;
-    if (*method_end != ' ' || method_end == method) return fail(ParseErrorCode::bad_method, offset(method_end));
+    if (*method_end != ' ' || method_end == method)
+      return fail(ParseErrorCode::bad_method, offset(method_end));
   }
 
   const char* const target = method_end + 1;
@@ -95,7 +96,8 @@ HeadParser::Line RequestParser::parse_first_line(std::string_view text) {
   if (target_end == target + limits_.target + 1)
     return fail(ParseErrorCode::target_too_long, offset(target_end) - 1);
   if (target_end == end) return Line::cut;
-  if (*target_end == '\r' && target_end != target) return fail(ParseErrorCode::bad_version, offset(target_end));
+  if (*target_end == '\r' && target_end != target)
+    return fail(ParseErrorCode::bad_version, offset(target_end));
   if (*target_end != ' ' || target_end == target) return fail(ParseErrorCode::bad_target, offset(target_end));
 
   const std::string_view name(method, static_cast<std::size_t>(method_end - method));
@@ -122,7 +124,8 @@ HeadParser::Line RequestParser::parse_version(const char* at, const char* end, c
         return fail(ParseErrorCode::bad_version, offset(at + i));
     }
     if (at[5] != '1' || at[7] > '1') {
-      const bool preface = head_.form_ == TargetForm::asterisk && at[5] == '2' && head_.method_ == Method::other;
+      const bool preface =
+          head_.form_ == TargetForm::asterisk && at[5] == '2' && head_.method_ == Method::other;
       return fail(preface ? ParseErrorCode::http2_preface : ParseErrorCode::unsupported_version, offset(at));
     }
     const Line line = end_of_line(at + 8, end, begin, ParseErrorCode::bad_version);
@@ -168,7 +171,8 @@ bool RequestParser::parse_target(std::string_view target, std::uint32_t at) {
   const std::size_t path_end = std::min(mark, target.size());
   head_.path_ = {at + static_cast<std::uint32_t>(path), static_cast<std::uint32_t>(path_end - path)};
   if (mark != std::string_view::npos)
-    head_.query_ = {at + static_cast<std::uint32_t>(mark) + 1, static_cast<std::uint32_t>(target.size() - mark - 1)};
+    head_.query_ = {at + static_cast<std::uint32_t>(mark) + 1,
+                    static_cast<std::uint32_t>(target.size() - mark - 1)};
   return true;
 }
 
@@ -189,13 +193,15 @@ bool RequestParser::note_field(Field field, std::uint32_t value_at) {
 }
 
 bool RequestParser::finish_head() {
-  if (!has_host_ && head_.version_ == Version::http_1_1) return fail(ParseErrorCode::missing_host, line_), false;
+  if (!has_host_ && head_.version_ == Version::http_1_1)
+    return fail(ParseErrorCode::missing_host, line_), false;
   if (head_.authority_.length == 0) head_.authority_ = host_;
   if (!settle_framing(head_)) return false;
   if (head_.framing_.length > limits_.body)
     return fail(ParseErrorCode::body_too_large, facts_.length_at), false;
   // Only a 1.1 client that announces a body can be waiting for leave to send it.
-  head_.expects_continue_ &= head_.version_ == Version::http_1_1 && head_.framing_.kind != BodyFraming::Kind::none;
+  head_.expects_continue_ &=
+      head_.version_ == Version::http_1_1 && head_.framing_.kind != BodyFraming::Kind::none;
   return true;
 }
 

@@ -46,7 +46,8 @@ HeadParser::Line ResponseParser::parse_first_line(std::string_view text) {
   if (*line_end == ' ') {
     const auto longest = std::min<std::size_t>(static_cast<std::size_t>(end - reason), limits_.reason + 1);
     line_end = scan::past_value(reason, reason + longest);
-    if (line_end == reason + limits_.reason + 1) return fail(ParseErrorCode::reason_too_long, offset(line_end) - 1);
+    if (line_end == reason + limits_.reason + 1)
+      return fail(ParseErrorCode::reason_too_long, offset(line_end) - 1);
   }  // else no reason and not even its space: many servers
   const Line line = end_of_line(line_end, end, begin, ParseErrorCode::bad_status_line);
   if (line != Line::done) return line;
@@ -65,7 +66,8 @@ bool ResponseParser::note_field(Field field, std::uint32_t value_at) { return no
 bool ResponseParser::finish_head() {
   if (!settle_framing(head_)) return false;
   const bool tunnel = request_ == Method::connect && head_.status_ / 100 == 2;
-  if (head_.status_ < 200 || head_.status_ == 204 || head_.status_ == 304 || request_ == Method::head || tunnel) {
+  if (head_.status_ < 200 || head_.status_ == 204 || head_.status_ == 304 || request_ == Method::head ||
+      tunnel) {
     head_.framing_ = {};
   } else if (!facts_.has_coding && !facts_.has_length) {
     head_.framing_ = {BodyFraming::Kind::until_close, 0};

@@ -17,7 +17,8 @@ void append_number(std::string& out, std::uint64_t number, int base) {
   out.append(digits, end);
 }
 
-std::size_t first_outside(const char* (*past)(const char*, const char*) noexcept, std::string_view text) noexcept {
+std::size_t first_outside(const char* (*past)(const char*, const char*) noexcept,
+                          std::string_view text) noexcept {
   return static_cast<std::size_t>(past(text.data(), text.data() + text.size()) - text.data());
 }
 

@@ -44,7 +44,8 @@ std::optional<std::uint64_t> ipv4_number(std::string_view text) noexcept {
   for (char c : text) {
     const int digit = ascii::hex_value(c);
     if (digit < 0 || digit >= base) return std::nullopt;
-    value = std::min<std::uint64_t>(value * static_cast<unsigned>(base) + static_cast<unsigned>(digit), 1ULL << 32);
+    value = std::min<std::uint64_t>(value * static_cast<unsigned>(base) + static_cast<unsigned>(digit),
+                                    1ULL << 32);
   }
   return value;
 }
@@ -185,14 +186,17 @@ ParsedHost to_ascii(std::string domain) {
 }
 
 ParsedHost parse_domain(std::string_view text) {
-  ParsedHost host = to_ascii(text.find('%') == std::string_view::npos ? std::string(text) : percent_decode(text));
+  ParsedHost host =
+      to_ascii(text.find('%') == std::string_view::npos ? std::string(text) : percent_decode(text));
   if (!host.broken_rule.empty()) return host;
   if (host.text.empty()) return {{}, "the host is empty"};
   if (std::any_of(host.text.begin(), host.text.end(), is_forbidden_in_domain)) return {{}, kForbiddenRule};
   if (!ends_in_number(host.text)) return host;
   const auto address = parse_ipv4(host.text);
   if (!address) return {{}, kIpv4Rule};
-  return {fmt::format("{}.{}.{}.{}", *address >> 24, *address >> 16 & 255, *address >> 8 & 255, *address & 255), {}};
+  return {
+      fmt::format("{}.{}.{}.{}", *address >> 24, *address >> 16 & 255, *address >> 8 & 255, *address & 255),
+      {}};
 }
 
 }  // namespace

@@ -23,7 +23,9 @@ bool starts_with_drive_letter(std::string_view text) noexcept {
   return is_drive_letter(text.substr(0, 2)) &&
          (text.size() == 2 || std::string_view("/\\?#").find(text[2]) != std::string_view::npos);
 }
-bool is_normal_drive_letter(std::string_view text) noexcept { return is_drive_letter(text) && text[1] == ':'; }
+bool is_normal_drive_letter(std::string_view text) noexcept {
+  return is_drive_letter(text) && text[1] == ':';
+}
 
 bool is_single_dot(std::string_view s) noexcept { return s == "." || ascii::equal_ignoring_case(s, "%2e"); }
 bool is_double_dot(std::string_view s) noexcept {
@@ -53,7 +55,8 @@ UrlParser::UrlParser(std::string_view text, const Url* base) : original_(text), 
 
 std::size_t UrlParser::offset() const noexcept {
   const bool copied = !stripped_.empty();
-  std::size_t left = fault_ + static_cast<std::size_t>(text_.data() - (copied ? stripped_.data() : original_.data()));
+  std::size_t left =
+      fault_ + static_cast<std::size_t>(text_.data() - (copied ? stripped_.data() : original_.data()));
   if (!copied) return std::min(left, original_.size());
   std::size_t at = 0;
   for (; at < original_.size(); ++at) {
@@ -74,8 +77,8 @@ std::optional<Url> UrlParser::parse() {
   if (original_.size() > kLongest) return fail("it is longer than 1 MiB", kLongest), std::nullopt;
   std::size_t colon = 0;
   if (!text_.empty() && ascii::is_alpha(text_[0])) {
-    while (colon < text_.size() && (ascii::is_alnum(text_[colon]) || text_[colon] == '+' || text_[colon] == '-' ||
-                                    text_[colon] == '.'))
+    while (colon < text_.size() && (ascii::is_alnum(text_[colon]) || text_[colon] == '+' ||
+                                    text_[colon] == '-' || text_[colon] == '.'))
       ++colon;
   }
   const bool has_scheme = colon > 0 && colon < text_.size() && text_[colon] == ':';
@@ -103,7 +106,8 @@ bool UrlParser::with_scheme(std::size_t colon) {
 
 bool UrlParser::without_scheme() {
   if (base_ == nullptr) return fail("it has no scheme and there is no base to resolve it against", 0);
-  if (base_->is_opaque() && !looking_at('#')) return fail("the base cannot be a base, as it has no hierarchy", 0);
+  if (base_->is_opaque() && !looking_at('#'))
+    return fail("the base cannot be a base, as it has no hierarchy", 0);
   scheme_ = base_->scheme();
   special_ = default_port(scheme_) >= 0;
   if (base_->is_opaque()) {
@@ -266,7 +270,8 @@ void UrlParser::end_segment(std::string_view segment, bool at_slash) {
 }
 
 void UrlParser::shorten_path() {
-  if (scheme_ == "file" && path_.size() == 3 && is_normal_drive_letter(std::string_view(path_).substr(1))) return;
+  if (scheme_ == "file" && path_.size() == 3 && is_normal_drive_letter(std::string_view(path_).substr(1)))
+    return;
   if (!path_.empty()) path_.erase(path_.rfind('/'));
 }
 
@@ -283,7 +288,8 @@ bool UrlParser::opaque_path() {
 bool UrlParser::query() {
   const std::size_t end = std::min(text_.find('#', at_), text_.size());
   query_.emplace();
-  percent::append(*query_, text_.substr(at_ + 1, end - at_ - 1), special_ ? percent::kSpecialQuery : percent::kQuery);
+  percent::append(*query_, text_.substr(at_ + 1, end - at_ - 1),
+                  special_ ? percent::kSpecialQuery : percent::kQuery);
   at_ = end;
   return at_end() || fragment();
 }
@@ -299,8 +305,8 @@ Url UrlParser::assemble() const {
   Url url;
   std::string& text = url.text_;
   const auto here = [&text] { return static_cast<std::uint32_t>(text.size()); };
-  text.reserve(scheme_.size() + username_.size() + password_.size() + (host_ ? host_->size() : 0) + path_.size() +
-               (query_ ? query_->size() : 0) + (fragment_ ? fragment_->size() : 0) + 16);
+  text.reserve(scheme_.size() + username_.size() + password_.size() + (host_ ? host_->size() : 0) +
+               path_.size() + (query_ ? query_->size() : 0) + (fragment_ ? fragment_->size() : 0) + 16);
   text = scheme_;
   url.scheme_end_ = here();
   text += host_ ? "://" : ":";

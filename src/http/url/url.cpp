@@ -36,7 +36,9 @@ Url Url::parse_or_throw(std::string_view text, const Url* base) {
 
 std::optional<Url> Url::parse(std::string_view text) { return UrlParser(text, nullptr).parse(); }
 
-std::optional<Url> Url::try_join(std::string_view reference) const { return UrlParser(reference, this).parse(); }
+std::optional<Url> Url::try_join(std::string_view reference) const {
+  return UrlParser(reference, this).parse();
+}
 
 std::uint16_t Url::port() const noexcept {
   return static_cast<std::uint16_t>(port_ >= 0 ? port_ : std::max(default_port(scheme()), 0));
@@ -48,8 +50,8 @@ std::string Url::origin() const {
 }
 
 Url Url::with_query(std::string_view name, std::string_view value) const {
-  const std::string pair =
-      (query().empty() ? (query_end_ > path_end_ ? "" : "?") : "&") + form_encode(name) + "=" + form_encode(value);
+  const std::string pair = (query().empty() ? (query_end_ > path_end_ ? "" : "?") : "&") + form_encode(name) +
+                           "=" + form_encode(value);
   Url changed = *this;
   changed.text_.insert(query_end_, pair);
   changed.query_end_ += static_cast<std::uint32_t>(pair.size());

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// A peer: Boost.Asio's coroutines, TCP echo, io_context(1), as its documentation writes it.
+//
+//     $ asio_coro PORT
+#include <boost/asio.hpp>
+
+#include <cstdlib>
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using asio::use_awaitable;
+
+asio::awaitable<void> session(tcp::socket socket) {
+  try {
+    char buffer[16384];
+    for (;;) {
+      const auto count = co_await socket.async_read_some(asio::buffer(buffer), use_awaitable);
+      co_await asio::async_write(socket, asio::buffer(buffer, count), use_awaitable);
+    }
+  } catch (const boost::system::system_error&) {
+    // The peer is gone.
+  }
+}
+
+asio::awaitable<void> serve(unsigned short port) {
+  auto executor = co_await asio::this_coro::executor;
+  tcp::acceptor acceptor(executor, {asio::ip::address_v4::loopback(), port});
+  acceptor.listen(4096);
+  for (;;) {
+    tcp::socket socket = co_await acceptor.async_accept(use_awaitable);
+    socket.set_option(tcp::no_delay(true));
+    asio::co_spawn(executor, session(std::move(socket)), asio::detached);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  asio::io_context io(1);
+  asio::co_spawn(io, serve(static_cast<unsigned short>(std::atoi(argv[1]))), asio::detached);
+  io.run();
+}

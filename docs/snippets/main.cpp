@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+#include "snippets.hpp"
+
+int main() {
+  eddy::run(tutorial_program());
+  eddy::run(cancellation_program());
+  eddy::run(from_asyncio_program());
+  eddy::run(gcc12_program());
+  eddy::run(lifetimes_program());
+  testing_program();
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// The programs of the documentation, each checked by main.cpp.
+#pragma once
+
+#include <eddy/eddy.hpp>
+
+#include <string>
+
+eddy::Coro<> tutorial_program();
+eddy::Coro<> cancellation_program();
+eddy::Coro<> from_asyncio_program();
+eddy::Coro<> gcc12_program();
+eddy::Coro<> lifetimes_program();
+void testing_program();

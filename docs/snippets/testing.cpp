@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "snippets.hpp"
+
+#include <eddy/testing.hpp>
+
+#include <cstdlib>
+
+using namespace std::chrono_literals;
+using eddy::Coro;
+
+static void check(bool fact) {
+  if (!fact) std::abort();
+}
+
+static Coro<std::string> retry(int tries) {
+  for (int i = 1;; ++i) {
+    if (i == tries) co_return "got it";
+    co_await eddy::sleep(std::chrono::hours(i));
+  }
+}
+
+// region time
+Coro<> waits_longer_each_time() {
+  const auto result = co_await retry(3);
+  check(result == "got it");
+  check(eddy::testing::now() == 3h);  // the test itself took microseconds
+}
+// end time
+
+// region streams
+Coro<> a_line_comes_in_pieces() {
+  auto pair = eddy::testing::stream_pair({.piece = 1});
+  pair.near.writer.write("hello\n");
+  const auto line = co_await pair.far.reader.readline();
+  check(line == "hello\n");
+}
+// end streams
+
+// region sweep
+Coro<> guarded_work() {
+  eddy::Semaphore slots(1);
+  auto work = [&]() -> Coro<> {
+    auto slot = co_await slots;
+    co_await eddy::sleep(1ms);
+  };
+  co_await eddy::gather(work(), work());
+}
+// end sweep
+
+void testing_program() {
+  // region run
+  eddy::testing::run(waits_longer_each_time());
+  eddy::testing::run(a_line_comes_in_pieces());
+  eddy::testing::cancel_everywhere(guarded_work);
+  // end run
+}

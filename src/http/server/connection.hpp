@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// One client of a server: requests in, responses out, in order.
+//
+//                 first byte            whole head                 handler has answered
+//        idle ---------------> head ----------------> handling ----------------------> sending --.
+//         ^                     |                        |                                        |
+//         |                     | bad, too slow          | client gone: cancelled                 |
+//         |                     v                        v                                        |
+//         |                 lingering ------------->  closed  <-----------------------------------|
+//         '---------------------------------------------------------------------------------------'
+//
+// Responses gather in `out_` and leave in one send when no whole request is left in the buffer, when a handler
+// has to wait, or when there is much. The time limits share one timer: it looks at `deadline_`, which moves
+// with every request while the timer stays where it was armed.
+#pragma once
+
+#include <eddy/detail/list.hpp>
+#include <eddy/events.hpp>
+#include <eddy/http/body_decoder.hpp>
+#include <eddy/http/date.hpp>
+#include <eddy/http/parser.hpp>
+#include <eddy/http/server.hpp>
+#include <eddy/streams.hpp>
+#include <eddy/tasks.hpp>
+
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "http/router.hpp"
+#include "http/server/routes.hpp"
+
+namespace eddy::http::detail {
+
+class Connection;
+using eddy::detail::List;
+using eddy::detail::ListNode;
+
+struct ServerState {
+  ServerState(Application a, const ServeOptions& o) : application(std::move(a)), options(o) {}
+
+  Application application;
+  ServeOptions options;  // its `host` has ended
+  DateField date;
+  List connections;
+  bool closing = false;
+};
+
+class Connection final : public ListNode {
+ public:
+  Connection(ServerState& server, StreamReader reader, StreamWriter writer);
+  Connection(const Connection&) = delete;
+  ~Connection();
+
+  /// Serves until the connection ends.
+  Coro<> run();
+  /// Closes it if it is idle, else after the response under way.
+  void begin_shutdown() noexcept;
+
+  // --- for Request, RequestBody, ResponseWriter
+  const RequestHead& head() const noexcept { return parser_.head(); }
+  const PathParams& params() const noexcept { return params_; }
+  const BodyDecoder& body() const noexcept { return body_; }
+  void set_body_limit(std::uint64_t bytes) noexcept { body_limit_ = bytes; }
+  Coro<std::optional<std::string>> next_chunk();
+  Coro<> write_piece(std::string_view data);
+  Address peer() const { return writer_.peer_address(); }
+  bool closing() const noexcept { return server_.closing; }
+
+ private:
+  enum class Phase : std::uint8_t {
+    idle,       // between requests, nothing has come
+    head,       // in the middle of a head
+    handling,   // the handler runs
+    sending,    // waits for the client to take bytes
+    lingering,  // the last response is out; reads on so that the client can read it
+  };
+  class Call;
+
+  void begin_request();
+  void end_request() noexcept;
+  Coro<Response> start(Handler* handler);
+  Response answer_exception(std::exception_ptr error);
+  Response answer_unexpected(const std::exception_ptr& error);
+  bool refuse(const ParseError& error);
+  void settle_body();
+  Coro<> skip_body();
+
+  void append_response(const Response& response);
+  void append_head(const Response& response, std::int64_t length);
+  Coro<> send_big(const Response& response);
+  Coro<> stream(Response& response);
+  void flush();
+  Coro<> drain();
+  Coro<> linger();
+  bool must_drain() const noexcept;
+
+  void enter(Phase phase, Duration limit);
+  void handler_waits();
+  void check_deadline() noexcept;
+  void arm() noexcept;
+  static void peer_gone(void* connection) noexcept;
+  void cancel_later();
+
+  std::int64_t wait_allowance() const noexcept;
+  void start_body();
+  bool take_chunk(std::optional<std::string>& chunk);
+  Coro<> wait_for_body();
+
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+  ServerState& server_;
+  StreamReader reader_;
+  StreamWriter writer_;
+  eddy::detail::TaskCore* task_ = nullptr;  // the one that runs run()
+  Request request_{*this};
+  std::string head_text_;  // the head under way, at rest while the stream's buffer moves on
+  std::string out_;        // responses that have not been sent
+  std::uint64_t serial_ = 0;  // of the request under way
+
+  // The request's body.
+  BodyDecoder body_;
+  std::uint64_t body_limit_ = 0;
+  std::int64_t body_waited_ = 0;  // ns spent waiting for its bytes
+  eddy::detail::TaskCore* body_reader_ = nullptr;  // the task that waits for them
+  bool body_begun_ = false;
+  bool body_late_ = false;
+
+  // The response's body, while it is streamed.
+  std::int64_t announced_ = -1;  // bytes that are left of it; -1: unknown
+  bool chunked_ = false;
+
+  TimerHandle timer_;
+  std::int64_t deadline_ = kNever;  // on the loop's clock, ns
+  std::int64_t armed_ = kNever;     // when the timer looks
+  std::size_t queued_before_ = 0;   // unsent bytes when the write deadline was set
+  Phase phase_ = Phase::idle;
+  bool keep_alive_ = true;
+  bool peer_gone_ = false;
+  bool linger_ = false;  // the client may still be sending
+  PathParams params_;
+  RequestParser parser_;
+};
+
+}  // namespace eddy::http::detail

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// The heads of responses, written without a detour.
+#pragma once
+
+#include <eddy/http/http_error.hpp>
+#include <eddy/http/response.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace eddy::http::detail {
+
+/// What a response says about the connection.
+enum class Persistence : std::uint8_t { unsaid, close, keep_alive };
+
+/// Now, as the Date field wants it.
+std::chrono::sys_seconds coarse_today() noexcept;
+
+/// "HTTP/1.1 200 OK" and CR LF.
+void append_status_line(std::string& out, int status);
+/// All fields but Date, and the empty line. `length` -1: unknown, `chunked` tells how it is framed then.
+void append_fields(std::string& out, const Response& response, std::int64_t length, bool chunked, Persistence persistence);
+void append_chunk_head(std::string& out, std::size_t size);
+
+/// Neither 1xx nor 204 nor 304.
+constexpr bool may_have_body(int status) noexcept { return status >= 200 && status != 204 && status != 304; }
+/// The handler asked for the end of the connection.
+bool wants_close(const Response& response) noexcept;
+
+/// `{"detail": "…"}`; an empty `detail` is the status's phrase.
+Response error_response(int status, std::string_view detail);
+Response response_of(const HttpError& error);
+
+}  // namespace eddy::http::detail

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/exceptions.hpp>
+#include <eddy/http/server.hpp>
+#include <eddy/timeouts.hpp>
+#include <fmt/format.h>
+
+#include "http/server/connection.hpp"
+
+namespace eddy::http {
+namespace {
+
+Coro<> serve_connection(std::shared_ptr<detail::ServerState> state, StreamReader reader, StreamWriter writer) {
+  detail::Connection connection(*state, std::move(reader), std::move(writer));
+  try {
+    co_await connection.run();
+  } catch (const OSError&) {  // the client has gone; what a handler threw was answered
+  }
+}
+
+Coro<HttpServer> start(std::shared_ptr<detail::ServerState> state, std::string host, ServerOptions options) {
+  auto handler = [state](StreamReader reader, StreamWriter writer) {
+    return serve_connection(state, std::move(reader), std::move(writer));
+  };
+  const int port = state->options.port;
+  auto server = co_await start_server(handler, std::move(host), port, options);
+  co_return HttpServer(std::move(server), state);
+}
+
+void check(const ServeOptions& options) {
+  if (options.max_fields > HeaderView::kCapacity) {
+    throw ValueError(fmt::format("serve: max_fields is {}; at most {} are kept", options.max_fields,
+                                 HeaderView::kCapacity));
+  }
+}
+
+Coro<> shut_down(std::shared_ptr<detail::ServerState> state, eddy::Server server, Duration grace) {
+  state->closing = true;
+  server.close();
+  for (auto* node = state->connections.front(); node != state->connections.end(); node = node->next) {
+    static_cast<detail::Connection*>(node)->begin_shutdown();
+  }
+  bool late = false;
+  try {
+    co_await eddy::timeout(grace, server.wait_closed());
+  } catch (const TimeoutError&) {
+    late = true;
+  }
+  if (!late) co_return;
+  server.close_clients();
+  co_await server.wait_closed();
+}
+
+}  // namespace
+
+Coro<HttpServer> serve(Application application, ServeOptions options) {
+  check(options);
+  std::string host(options.host);
+  options.host = {};
+  ServerOptions below;
+  below.backlog = options.backlog;
+  below.reuse_port = options.reuse_port;
+  below.max_connections = options.max_connections;
+  return start(std::make_shared<detail::ServerState>(std::move(application), options), std::move(host), below);
+}
+
+Coro<> HttpServer::shutdown(Duration grace) { return shut_down(state_, server_, grace); }
+
+void HttpServer::close() {
+  state_->closing = true;
+  server_.close();
+  server_.close_clients();
+}
+
+Coro<> HttpServer::serve_forever() {
+  auto self = *this;
+  try {
+    co_await self.server_.serve_forever();
+  } catch (const BaseException&) {
+    self.close();
+    throw;
+  }
+}
+
+}  // namespace eddy::http

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// The rule that costs the most when it breaks: an echoed message allocates nothing. Counted in the whole
+// process, client included, at operator new and (but for sanitizers, which own it) at malloc.
+#include <eddy/eddy.hpp>
+
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include "support.hpp"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COUNTS_MALLOC 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define COUNTS_MALLOC 0
+#endif
+#endif
+#ifndef COUNTS_MALLOC
+#define COUNTS_MALLOC 1
+#endif
+
+namespace {
+
+std::size_t allocations = 0;
+
+}  // namespace
+
+#if COUNTS_MALLOC
+extern "C" void* __libc_malloc(std::size_t bytes);
+extern "C" void* malloc(std::size_t bytes) {
+  __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
+  return __libc_malloc(bytes);
+}
+#endif
+
+void* operator new(std::size_t bytes) {
+  __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
+  if (void* memory = std::malloc(bytes)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+constexpr int kWarmUp = 100, kMessages = 1000;
+
+Coro<> echo(eddy::StreamReader reader, eddy::StreamWriter writer) {
+  for (;;) {
+    auto bytes = co_await reader.read_view();
+    if (bytes.empty()) break;
+    writer.write(bytes);
+    co_await writer.drain();
+  }
+}
+
+Coro<> exchange(eddy::Streams& streams, const std::string& message, int count) {
+  for (int i = 0; i < count; ++i) {
+    streams.writer.write(message);
+    co_await streams.writer.drain();
+    EXPECT_EQ(co_await streams.reader.readexactly_view(message.size()), message);
+  }
+}
+
+// What 1,000 echoes of `size` bytes on each of `connections` at once allocate, once warm.
+Coro<std::size_t> allocations_of(std::size_t size, std::size_t connections) {
+  const std::string message(size, 'x');
+  auto server = co_await eddy::start_server(echo, "127.0.0.1", 0);
+  eddy::Barrier all_warm(connections);
+  std::size_t before = 0, after = 0;
+  auto client = [&]() -> Coro<> {
+    auto streams = co_await eddy::open_connection("127.0.0.1", server.port());
+    co_await exchange(streams, message, kWarmUp);
+    co_await all_warm.wait();
+    co_await exchange(streams, message, kWarmUp);
+    if (before == 0) before = allocations;
+    co_await exchange(streams, message, kMessages);
+    if (after == 0) after = allocations;
+  };
+  std::vector<Coro<>> clients;
+  for (std::size_t i = 0; i < connections; ++i) clients.push_back(client());
+  co_await eddy::gather(std::move(clients));
+  server.close();
+  co_return after - before;
+}
+
+}  // namespace
+
+BACKEND_TEST(EchoAllocations, ASmallMessageAllocatesNothing) { EXPECT_EQ(co_await allocations_of(64, 1), 0u); }
+BACKEND_TEST(EchoAllocations, ALargeMessageAllocatesNothing) { EXPECT_EQ(co_await allocations_of(16 * 1024, 1), 0u); }
+BACKEND_TEST(EchoAllocations, ManyConnectionsAtOnceAllocateNothing) { EXPECT_EQ(co_await allocations_of(64, 40), 0u); }
+
+TEST(EchoAllocations, TheCounterCounts) {
+  const auto before = allocations;
+  const std::string text(1000, 'x');
+  EXPECT_GT(allocations, before) << text.size();
+}

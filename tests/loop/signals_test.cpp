@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/eddy.hpp>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <sys/time.h>
+
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <thread>
+
+#include "support.hpp"
+
+using eddy::testing::Log;
+
+namespace {
+
+eddy::EventLoop& loop() { return eddy::get_running_loop(); }
+
+auto action_of(int signal) {
+  struct sigaction now {};
+  ::sigaction(signal, nullptr, &now);
+  return now.sa_handler;
+}
+
+}  // namespace
+
+// SYS-15, SYS-17
+BACKEND_TEST(Signals, RunTheirHandlerOnTheLoopAndWakeItAtOnce) {
+  auto came = loop().create_future<>();
+  loop().add_signal_handler(SIGUSR1, [&] { came.set_result(); });
+  loop().call_soon([] { ::raise(SIGUSR1); });
+  co_await eddy::timeout(2s, [&]() -> Coro<> { co_await came; });
+  EXPECT_TRUE(loop().remove_signal_handler(SIGUSR1));
+}
+
+// SYS-15
+BACKEND_TEST(Signals, AreReplacedAndRemovedBackToTheirDefault) {
+  Log log;
+  auto token = std::make_shared<int>();
+  loop().add_signal_handler(SIGUSR1, [token] { FAIL(); });
+  loop().add_signal_handler(SIGUSR1, [&] { log("second"); });
+  EXPECT_EQ(token.use_count(), 1);
+  ::raise(SIGUSR1);
+  co_await eddy::sleep(1ms);
+  EXPECT_EQ(log.str(), "second");
+  EXPECT_TRUE(loop().remove_signal_handler(SIGUSR1));
+  EXPECT_FALSE(loop().remove_signal_handler(SIGUSR1));
+  EXPECT_EQ(action_of(SIGUSR1), SIG_DFL);
+}
+
+// SYS-19
+ASYNC_TEST(Signals, OfABurstArriveAtLeastOnceEach) {
+  int first = 0, second = 0;
+  loop().add_signal_handler(SIGUSR1, [&] { ++first; });
+  loop().add_signal_handler(SIGUSR2, [&] { ++second; });
+  for (int i = 0; i < 100; ++i) ::raise(i % 2 ? SIGUSR1 : SIGUSR2);
+  co_await eddy::testing::settle();
+  EXPECT_GE(first, 1);
+  EXPECT_GE(second, 1);
+  ::raise(SIGUSR2);
+  const int before = second;
+  co_await eddy::testing::settle();
+  EXPECT_EQ(second, before + 1);
+  loop().remove_signal_handler(SIGUSR1);
+  loop().remove_signal_handler(SIGUSR2);
+}
+
+// SYS-18
+ASYNC_TEST(Signals, ThatCannotBeCaughtAreRefused) {
+  auto text = [](int number) { return TEXT_OF(eddy::ValueError, loop().add_signal_handler(number, [] {})); };
+  EXPECT_EQ(text(0), "signal 0: signal numbers are 1 to 64");
+  EXPECT_EQ(text(65), "signal 65: signal numbers are 1 to 64");
+  EXPECT_EQ(text(SIGKILL), "signal 9 (KILL) cannot be caught");
+  EXPECT_EQ(text(SIGSTOP), "signal 19 (STOP) cannot be caught");
+  EXPECT_EQ(text(32), "signal 32 (real-time) cannot be caught");
+  EXPECT_FALSE(loop().remove_signal_handler(-1));
+  co_return;
+}
+
+ASYNC_TEST(Signals, OfAnotherLoopAreRefused) {
+  eddy::EventLoop other;
+  other.add_signal_handler(SIGUSR1, [] {});
+  other.add_signal_handler(SIGRTMIN + 1, [] {});
+  EXPECT_EQ(TEXT_OF(eddy::RuntimeError, loop().add_signal_handler(SIGUSR1, [] {})),
+            "signal 10 (USR1) belongs to another event loop");
+  EXPECT_EQ(TEXT_OF(eddy::RuntimeError, loop().add_signal_handler(SIGRTMIN + 1, [] {})),
+            "signal " + std::to_string(SIGRTMIN + 1) + " (real-time) belongs to another event loop");
+  co_return;
+}
+
+TEST(Signals, AreGivenBackWhenTheLoopCloses) {
+  {
+    eddy::EventLoop closed;
+    closed.add_signal_handler(SIGUSR1, [] { FAIL(); });
+    EXPECT_NE(action_of(SIGUSR1), SIG_DFL);
+  }
+  EXPECT_EQ(action_of(SIGUSR1), SIG_DFL);
+}
+
+BACKEND_TEST(Signals, OfALoopThatDoesNotRunKeepNoOtherLoopBusy) {
+  eddy::EventLoop idle;
+  idle.add_signal_handler(SIGUSR1, [] {});
+  loop().add_signal_handler(SIGUSR2, [] {});
+  ::raise(SIGUSR1);
+  const auto before = std::clock();
+  co_await eddy::sleep(100ms);
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 20);
+}
+
+// LOOP-34
+BACKEND_TEST(Signals, ThatInterruptTheWaitLoseNoTimer) {
+  struct sigaction quiet {}, before {};
+  quiet.sa_handler = [](int) {};
+  ::sigaction(SIGALRM, &quiet, &before);
+  const itimerval every{{0, 1000}, {0, 1000}}, never{};
+  ::setitimer(ITIMER_REAL, &every, nullptr);
+  const auto begin = loop().time();
+  co_await eddy::sleep(30ms);
+  ::setitimer(ITIMER_REAL, &never, nullptr);
+  ::sigaction(SIGALRM, &before, nullptr);
+  EXPECT_GE(loop().time() - begin, 30ms);
+}
+
+// --- Ctrl-C: each in a process of its own ------------------------------------------------------------------
+
+namespace {
+
+struct Child {
+  pid_t id = -1;
+  int output = -1;
+
+  // Runs `body`, which prints, in a child; the child says "ready" before it may be interrupted.
+  explicit Child(int (*body)()) {
+    int ends[2];
+    if (::pipe(ends) != 0) std::abort();
+    id = ::fork();
+    if (id == 0) {
+      ::signal(SIGINT, SIG_DFL);
+      ::dup2(ends[1], 1);
+      ::close(ends[0]);
+      const int status = body();
+      ::fflush(stdout);
+      ::_exit(status);
+    }
+    ::close(ends[1]);
+    output = ends[0];
+  }
+  std::string read_until(std::string_view mark) {
+    std::string text;
+    char byte;
+    while (text.find(mark) == text.npos && ::read(output, &byte, 1) == 1) text += byte;
+    return text;
+  }
+  void interrupt() const { ::kill(id, SIGINT); }
+  int wait() {
+    int status = 0;
+    ::waitpid(id, &status, 0);
+    ::close(output);
+    return status;
+  }
+};
+
+void say(const char* text) { static_cast<void>(!::write(1, text, std::strlen(text))); }
+
+Coro<> sleep_and_tell() {
+  struct Unwound {
+    explicit Unwound() noexcept {}
+    ~Unwound() { say("unwound,"); }
+  } unwound;
+  say("ready,");
+  co_await eddy::sleep(1h);
+}
+
+Coro<> refuse_to_end() {
+  say("ready,");
+  for (;;) {
+    try {
+      co_await eddy::sleep(1h);
+    } catch (const eddy::CancelledError&) {
+      say("refused,");
+      break;
+    }
+  }
+  co_await eddy::sleep(1h);
+}
+
+int run_and_tell(Coro<> main) {
+  try {
+    eddy::run(std::move(main));
+  } catch (const eddy::KeyboardInterrupt&) {
+    say("KeyboardInterrupt.");
+    return 3;
+  }
+  return 0;
+}
+
+}  // namespace
+
+// SYS-16
+TEST(CtrlC, OnceUnwindsAndThrowsKeyboardInterrupt) {
+  Child child([] { return run_and_tell(sleep_and_tell()); });
+  child.read_until("ready,");
+  child.interrupt();
+  EXPECT_EQ(child.read_until("."), "unwound,KeyboardInterrupt.");
+  EXPECT_EQ(WEXITSTATUS(child.wait()), 3);
+}
+
+// SYS-16
+TEST(CtrlC, TwiceEndsATaskThatRefusesTheFirst) {
+  Child child([] { return run_and_tell(refuse_to_end()); });
+  child.read_until("ready,");
+  child.interrupt();
+  child.read_until("refused,");
+  child.interrupt();
+  EXPECT_EQ(child.read_until("."), "KeyboardInterrupt.");
+  EXPECT_EQ(WEXITSTATUS(child.wait()), 3);
+}
+
+TEST(CtrlC, ThriceEndsAProgramWhoseLoopDoesNotRun) {
+  Child child([] {
+    auto block = []() -> Coro<> {
+      say("ready,");
+      for (;;) ::pause();
+      co_return;
+    };
+    return run_and_tell(block());
+  });
+  child.read_until("ready,");
+  for (int i = 0; i < 3; ++i) {
+    child.interrupt();
+    std::this_thread::sleep_for(20ms);
+  }
+  const int status = child.wait();
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGINT);
+}
+
+TEST(CtrlC, GoesToAHandlerOfTheProgramsOwn) {
+  Child child([] {
+    auto main = []() -> Coro<> {
+      eddy::Event stop;
+      eddy::get_running_loop().add_signal_handler(SIGINT, [&] { stop.set(); });
+      say("ready,");
+      co_await stop.wait();
+      say("stopped.");
+    };
+    return run_and_tell(main());
+  });
+  child.read_until("ready,");
+  child.interrupt();
+  EXPECT_EQ(child.read_until("."), "stopped.");
+  EXPECT_EQ(child.wait(), 0);
+}
+
+ASYNC_TEST(CtrlC, OfRunItselfIsNotTheUsersToRemove) {
+  EXPECT_FALSE(loop().remove_signal_handler(SIGINT));
+  EXPECT_NE(action_of(SIGINT), SIG_DFL);
+  co_return;
+}
+
+TEST(CtrlC, HasItsDefaultActionAgainAfterRun) {
+  eddy::Runner runner;
+  runner.run(eddy::sleep(0s));
+  EXPECT_EQ(action_of(SIGINT), SIG_DFL);
+}
