@@ -5,3 +5,5 @@
 
 /// eddy select 'CSS' [FILE]
 int select_command(int argc, char** argv);
+/// eddy serve DIR [--port N]
+int serve_command(int argc, char** argv);

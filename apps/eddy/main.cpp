@@ -17,6 +17,7 @@ struct Command {
 
 constexpr std::array kCommands{
     Command{"select", "print the elements of an HTML page that match a CSS selector", select_command},
+    Command{"serve", "serve the files of a folder over HTTP", serve_command},
 };
 
 void print_usage(std::FILE* out) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <eddy/http/application.hpp>
+#include <eddy/http/client.hpp>
+#include <eddy/http/client_errors.hpp>
 #include <eddy/http/content_coding.hpp>
 #include <eddy/http/cookies.hpp>
 #include <eddy/http/date.hpp>
