@@ -13,7 +13,6 @@ namespace {
 
 constexpr int kSignals = 65;
 
-std::atomic<bool> any_pending{false};
 std::atomic<int> counts[kSignals];              // signals that came and were not delivered
 std::atomic<Backend*> owners[kSignals];         // whom to wake
 std::mutex registration;
@@ -30,7 +29,7 @@ extern "C" void note_signal(int number) {
     std::signal(SIGINT, SIG_DFL);
     std::raise(SIGINT);
   }
-  any_pending.store(true);
+  SignalHandlers::any_pending.store(true);
   if (auto* backend = owners[number].load()) backend->wake();
   errno = saved;
 }
@@ -93,8 +92,6 @@ bool SignalHandlers::remove(int number) {
   entry = {};
   return true;
 }
-
-bool SignalHandlers::pending() noexcept { return any_pending.load(std::memory_order_relaxed); }
 
 void SignalHandlers::deliver(ReadyQueue& ready) noexcept {
   any_pending.store(false);

@@ -5,6 +5,7 @@
 #include <eddy/detail/callback.hpp>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 
 #include "loop/backend.hpp"
@@ -14,6 +15,8 @@ namespace eddy::detail {
 /// Signal handlers of one loop. A signal belongs to one loop of the process at a time.
 class SignalHandlers {
  public:
+  static inline constinit std::atomic<bool> any_pending{false};  // written by the C handler
+
   explicit SignalHandlers(Backend& backend) noexcept : backend_(backend) {}
   ~SignalHandlers();
 
@@ -23,7 +26,7 @@ class SignalHandlers {
   bool remove(int signal);
 
   /// Whether one has come that was not delivered. Cheap: one relaxed load.
-  static bool pending() noexcept;
+  static bool pending() noexcept { return any_pending.load(std::memory_order_relaxed); }
   void deliver(ReadyQueue& ready) noexcept;
 
   bool has_user_handlers() const noexcept { return user_handlers_ > 0; }
