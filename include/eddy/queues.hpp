@@ -44,15 +44,29 @@ class QueueBase {
   void enqueue(Side side, TaskCore& task, std::coroutine_handle<> where) noexcept;
   void finish_wait(Side side, TaskCore& task);
 
-  void check_put_now() const;  // QueueShutDown, QueueFull
-  void check_get_now() const;  // QueueShutDown, QueueEmpty
-  void added() noexcept;
-  void removed() noexcept;
+  void check_put_now() const {
+    if (shut_down_ || full()) [[unlikely]] refuse_put();
+  }
+  void check_get_now() const {
+    if (empty()) [[unlikely]] refuse_get();
+  }
+  void added() noexcept {
+    ++size_;
+    ++unfinished_;
+    finished_.clear();
+    if (!getters_.empty()) wake_next(Side::get);
+  }
+  void removed() noexcept {
+    --size_;
+    if (!putters_.empty()) wake_next(Side::put);
+  }
   void shut_down() noexcept;
   void discarded(std::size_t items) noexcept;
 
  private:
   List& waiters(Side side) noexcept { return side == Side::get ? getters_ : putters_; }
+  [[noreturn]] void refuse_put() const;  // QueueShutDown, QueueFull
+  [[noreturn]] void refuse_get() const;  // QueueShutDown, QueueEmpty
   void wake_next(Side side) noexcept;
   template <Side side>
   static void retry(ReadyNode& node, Dispatch how) noexcept;

@@ -37,6 +37,33 @@ void Loop::arm(WaitNode& timer, std::int64_t when) {
   if (when <= time()) timer_due_ = true;
 }
 
+inline bool Loop::signals_pending() const noexcept { return signals && signals->pending(); }
+
+inline void Loop::run_ready() {
+  ReadyNode* node = ready.take_all();
+  LoopInstruments* const watch = instruments;  // not changed while nodes run
+  while (node) {
+    ReadyNode* next = node->next_ready;
+    if (watch) [[unlikely]] watch->before(*node);
+    node->run(*node, Dispatch::run);
+    if (watch) [[unlikely]] watch->after(*node);
+    node = next;
+    ++nodes_run;
+    if (interruption_) [[unlikely]] break;
+  }
+  ready.put_back(node);
+}
+
+inline void Loop::turn() {
+  if (ready.empty() || nodes_run - polled_at_ >= poll_interval_ || signals_pending()) {
+    poll();
+  } else if (timer_due_) {
+    timer_due_ = false;
+    timers.expire(time());
+  }
+  run_ready();
+}
+
 void Loop::run(bool until_complete) {
   check_open();
   if (this_thread.loop) {
@@ -59,16 +86,6 @@ void Loop::run(bool until_complete) {
   do turn();
   while (!stopping_ && !interruption_);
   if (interruption_) std::rethrow_exception(std::exchange(interruption_, nullptr));
-}
-
-void Loop::turn() {
-  if (ready.empty() || nodes_run - polled_at_ >= poll_interval_ || signals_pending()) {
-    poll();
-  } else if (timer_due_) {
-    timer_due_ = false;
-    timers.expire(time());
-  }
-  run_ready();
 }
 
 void Loop::poll() {
@@ -95,22 +112,6 @@ void Loop::poll() {
   if (signals_pending()) signals->deliver(ready);
   if (!timers.empty()) timers.expire(time());
 }
-
-void Loop::run_ready() {
-  ReadyNode* node = ready.take_all();
-  while (node) {
-    ReadyNode* next = node->next_ready;
-    if (instruments) [[unlikely]] instruments->before(*node);
-    node->run(*node, Dispatch::run);
-    if (instruments) [[unlikely]] instruments->after(*node);
-    node = next;
-    ++nodes_run;
-    if (interruption_) [[unlikely]] break;
-  }
-  ready.put_back(node);
-}
-
-bool Loop::signals_pending() const noexcept { return signals && signals->pending(); }
 
 void Loop::interrupt(std::exception_ptr error) noexcept {
   if (!interruption_) interruption_ = std::move(error);

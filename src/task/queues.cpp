@@ -55,27 +55,14 @@ void QueueBase::finish_wait(Side side, TaskCore& task) {
   task.throw_cancelled();
 }
 
-void QueueBase::check_put_now() const {
+void QueueBase::refuse_put() const {
   if (shut_down_) throw QueueShutDown();
-  if (full()) throw QueueFull();
+  throw QueueFull();
 }
 
-void QueueBase::check_get_now() const {
-  if (!empty()) return;
+void QueueBase::refuse_get() const {
   if (shut_down_) throw QueueShutDown();
   throw QueueEmpty();
-}
-
-void QueueBase::added() noexcept {
-  ++size_;
-  ++unfinished_;
-  finished_.clear();
-  wake_next(Side::get);
-}
-
-void QueueBase::removed() noexcept {
-  --size_;
-  wake_next(Side::put);
 }
 
 void QueueBase::task_done() {

@@ -26,21 +26,18 @@ TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handl
 
 TaskCore::~TaskCore() { delete extra; }
 
-void TaskCore::step(ReadyNode& node, Dispatch how) noexcept {
-  if (how == Dispatch::run) static_cast<TaskCore&>(node).run_step();
-}
-
-void TaskCore::run_step() noexcept {
+inline void TaskCore::run_step() noexcept {
   if (!(flags & kStarted)) {
     if (flags & kMustCancel) return end_unstarted();
     flags |= kStarted;
   }
-  auto* outer = std::exchange(this_thread.task, this);
-  do {
+  this_thread.task = this;
+  std::exchange(resume_point, nullptr).resume();
+  while (flags & kContinue) {
     flags &= static_cast<std::uint8_t>(~kContinue);
     std::exchange(resume_point, nullptr).resume();
-  } while (flags & kContinue);
-  this_thread.task = outer;
+  }
+  this_thread.task = nullptr;  // steps do not nest
 
   if (resume_point) {
     // It asked for its own cancellation before it came to wait.
@@ -51,6 +48,10 @@ void TaskCore::run_step() noexcept {
   }
   if (!std::coroutine_handle<>::from_address(root).done()) [[unlikely]] die_suspended_on_nothing(*this);
   FutureCore::ops->collect(*this);
+}
+
+void TaskCore::step(ReadyNode& node, Dispatch how) noexcept {
+  if (how == Dispatch::run) static_cast<TaskCore&>(node).run_step();
 }
 
 // A task that is cancelled before its first step runs nothing: its parameters are destroyed.
