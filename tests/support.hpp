@@ -30,12 +30,12 @@ using eddy::Task;
   static Coro<> suite##_##name##_body()
 
 /// What() of the E that a statement throws; "" if it throws none. For co_await: testing::error_of().
-#define TEXT_OF(E, ...)                 \
-  [&] {                                 \
-    try {                               \
-      __VA_ARGS__;                      \
-    } catch (const E& error) {          \
-      return std::string(error.what()); \
-    }                                   \
-    return std::string();               \
+#define TEXT_OF(E, ...)                   \
+  [&] {                                   \
+    try {                                 \
+      __VA_ARGS__;                        \
+    } catch (const E& thrown_) {          \
+      return std::string(thrown_.what()); \
+    }                                     \
+    return std::string();                 \
   }()

@@ -29,7 +29,7 @@ auto child_value(Child& child) {
   using T = typename Child::value_type;
   if constexpr (std::is_void_v<T>) return std::monostate{};
   else if constexpr (kShared && std::is_copy_constructible_v<T>) return std::remove_cvref_t<T>(child.holder().get());
-  else return std::remove_cvref_t<T>(std::move(child.holder().get()));
+  else return std::remove_cvref_t<T>(take_from(child.holder()));
 }
 
 template <bool kShared, class Child>

@@ -104,7 +104,7 @@ Coro<std::remove_cvref_t<AwaitResult<A&&>>> cancel_at_once(A awaitable, TimeoutC
   else if constexpr (kShared) co_return child.result();
   else {
     static_cast<void>(child.result());
-    co_return std::move(child.holder().get());
+    co_return take_from(child.holder());
   }
 }
 

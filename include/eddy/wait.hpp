@@ -136,7 +136,7 @@ class [[nodiscard("co_await it")]] Shield {
     if (child_.core().state != FutureState::finished) child_.core().rethrow();
     if constexpr (std::is_void_v<T>) return;
     else if constexpr (kIsFutureLike<A> && std::is_copy_constructible_v<T>) return child_.holder().get();
-    else return static_cast<T>(std::move(child_.holder().get()));
+    else return take_from(child_.holder());
   }
 
  private:

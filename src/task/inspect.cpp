@@ -95,8 +95,8 @@ std::string describe_await_chain(const TaskCore& task) {
 }
 
 std::string describe_deadlock(Loop& loop) {
-  auto text = fmt::format("deadlock: {} task{} wait and nothing is left that could wake them", loop.task_count,
-                          loop.task_count == 1 ? "" : "s");
+  auto text = fmt::format("deadlock: {} task{} and nothing is left that could wake {}", loop.task_count,
+                          loop.task_count == 1 ? " waits" : "s wait", loop.task_count == 1 ? "it" : "them");
   for (auto* node = loop.all_tasks.front(); node != loop.all_tasks.end(); node = node->next) {
     text += "\n  " + describe_await_chain(task_in_list(*node));
   }

@@ -113,6 +113,8 @@ Runner::Runner(RunOptions options) : loop_({.backend = options.backend}) {}
 Runner::~Runner() {
   try {
     close();
+  } catch (const BaseException&) {
+    // A SystemExit: this destructor runs because one leaves run().
   } catch (...) {
     loop_.call_exception_handler({"closing a runner failed", std::current_exception(), {}});
   }
@@ -137,9 +139,14 @@ void Runner::run_main(const AnyTask& main) {
 
 void Runner::close() {
   if (std::exchange(closed_, true)) return;
+  struct Close {
+    EventLoop& loop;
+    ~Close() {
+      loop.shutdown_default_executor();
+      loop.close();
+    }
+  } close_loop{loop_};
   cancel_all_tasks();
-  loop_.shutdown_default_executor();
-  loop_.close();
 }
 
 void Runner::cancel_all_tasks() {
@@ -150,12 +157,21 @@ void Runner::cancel_all_tasks() {
   }
   if (tasks.empty()) return;
   for (auto& task : tasks) task.cancel();
-  loop_.run_until_complete(wait_for_all(tasks));
+  const auto all = loop_.create_task(wait_for_all(tasks));
+  std::exception_ptr exit;
+  while (!all.done()) {
+    try {
+      loop_.run_until_done(all);
+    } catch (const BaseException&) {  // a SystemExit on its way out through another task: the rest unwinds, too
+      if (!exit) exit = std::current_exception();
+    }
+  }
   for (auto& task : tasks) {
-    if (task.cancelled() || !task.exception()) continue;
+    if (task.cancelled() || !task.exception() || detail::ends_the_loop(task.exception())) continue;
     loop_.call_exception_handler(
         {fmt::format("task {} threw while run() shut down", detail::describe_task(task.core())), task.exception(), task});
   }
+  if (exit) std::rethrow_exception(exit);
 }
 
 }  // namespace eddy

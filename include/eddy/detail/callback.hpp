@@ -112,7 +112,7 @@ class ExceptionHandler {
 template <class T>
 T take_value(const Task<T>& task) {
   static_cast<void>(task.result());
-  return static_cast<T>(std::move(task.holder().get()));
+  return take_from(task.holder());
 }
 
 }  // namespace detail

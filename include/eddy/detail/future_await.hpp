@@ -42,6 +42,13 @@ class ValueHolder {
 template <>
 class ValueHolder<void> {};
 
+/// The value moved out; a reference as it is.
+template <class T>
+T take_from(ValueHolder<T>& holder) {
+  if constexpr (std::is_reference_v<T>) return static_cast<T>(holder.get());
+  else return static_cast<T>(std::move(holder.get()));
+}
+
 template <class T>
 struct ConstResultOf {
   using type = const std::remove_reference_t<T>&;
@@ -93,7 +100,7 @@ class FutureAwaiter {
     if (waited_) current_task_core().throw_if_cancelled();
     if (box_->state != FutureState::finished) [[unlikely]] box_->rethrow();
     if constexpr (std::is_void_v<T>) return;
-    else if constexpr (kMove) return static_cast<T>(std::move(box_->holder.get()));
+    else if constexpr (kMove) return take_from(box_->holder);
     else return box_->holder.get();
   }
 

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/eddy.hpp>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <filesystem>
+
+#include "base/unique_fd.hpp"
+#include "io/sockets.hpp"
+#include "support.hpp"
+
+using eddy::Address;
+using eddy::open_connection;
+using eddy::testing::error_of;
+
+namespace {
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) count += !entry.path().empty();
+  return count;
+}
+
+// A port on which nobody listens: held, so that nobody comes.
+struct SilentPort {
+  eddy::detail::UniqueFd fd{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  int port;
+  SilentPort() {
+    const Address any("127.0.0.1", 0);
+    EXPECT_EQ(::bind(fd.get(), static_cast<const sockaddr*>(any.data()), any.size()), 0);
+    port = eddy::detail::local_of(fd.get()).port();
+  }
+};
+
+}  // namespace
+
+// IO-09
+BACKEND_TEST(Connecting, ToOneAddressThatRefusesSaysWhich) {
+  SilentPort silent;
+  const auto error = co_await error_of<eddy::ConnectionRefusedError>(open_connection("127.0.0.1", silent.port));
+  EXPECT_EQ(error.what(), fmt::format("connect to 127.0.0.1:{}: Connection refused", silent.port));
+  EXPECT_EQ(error.error_number(), ECONNREFUSED);
+}
+
+// IO-10
+BACKEND_TEST(Connecting, ToSeveralAddressesListsEachFailure) {
+  SilentPort silent;
+  const auto addresses = co_await eddy::getaddrinfo("localhost", silent.port);
+  const auto error = co_await error_of<eddy::OSError>(open_connection("localhost", silent.port));
+  std::string lines;
+  for (const auto& address : addresses) lines += "\n  " + address.str() + ": ";
+  const std::string text = error.what();
+  if (addresses.size() == 1) {
+    EXPECT_EQ(text, fmt::format("connect to {}: Connection refused", addresses[0].str()));
+    co_return;
+  }
+  EXPECT_EQ(text.substr(0, text.find('\n')),
+            fmt::format("connect to localhost:{} failed at each of its {} addresses", silent.port, addresses.size()));
+  for (const auto& address : addresses) EXPECT_NE(text.find("\n  " + address.str() + ": "), text.npos) << text;
+}
+
+// IO-09
+BACKEND_TEST(Connecting, RefusesBadPorts) {
+  const auto high = co_await error_of<eddy::ValueError>(open_connection("localhost", 70000));
+  EXPECT_STREQ(high.what(), "connect to localhost: port 70000 is outside of 0 to 65535");
+  const auto low = co_await error_of<eddy::ValueError>(open_connection("localhost", -1));
+  EXPECT_STREQ(low.what(), "connect to localhost: port -1 is outside of 0 to 65535");
+}
+
+// IO-11
+BACKEND_TEST(Connecting, FromALocalAddressBindsIt) {
+  eddy::Queue<std::string> peers;
+  auto handler = [&](eddy::StreamReader, eddy::StreamWriter writer) -> Coro<> {
+    peers.put_nowait(writer.peer_address().host());
+    co_return;
+  };
+  auto server = co_await eddy::start_server(handler, "127.0.0.1", 0);
+  auto streams = co_await open_connection("127.0.0.1", server.port(), {.local = Address("127.0.0.2", 0)});
+  EXPECT_EQ(co_await peers.get(), "127.0.0.2");
+  SilentPort taken;
+  const auto text = co_await error_of<eddy::OSError>(
+      open_connection("127.0.0.1", server.port(), {.local = Address("127.0.0.1", taken.port)}));
+  EXPECT_EQ(text.what(), fmt::format("bind to 127.0.0.1:{} in order to connect to 127.0.0.1:{}: Address already in use",
+                                     taken.port, server.port()));
+  server.close();
+}
+
+// IO-12
+BACKEND_TEST(Connecting, CancelledLeaksNoDescriptor) {
+  // A listener whose queue is full: further connections stay on their way.
+  auto listener = eddy::detail::listen_on(Address("127.0.0.1", 0), 0, true, false);
+  const int port = eddy::detail::local_of(listener.get()).port();
+  auto first = co_await open_connection("127.0.0.1", port);
+  const auto before = open_descriptors();
+  for (int i = 0; i < 350; ++i) {
+    auto connect = [&]() -> Coro<> { co_await open_connection("127.0.0.1", port); };
+    auto task = eddy::create_task(connect());
+    co_await eddy::sleep(0s);
+    co_await eddy::sleep(0s);
+    task.cancel();
+    try {
+      co_await task;
+    } catch (const eddy::CancelledError&) {
+    }
+  }
+  co_await eddy::sleep(1ms);
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+// IO-25
+BACKEND_TEST(Resolving, NumericAddressesNeedsNoThread) {
+  const auto addresses = co_await eddy::getaddrinfo("::1", 80);
+  EXPECT_EQ(addresses.size(), 1u);
+  EXPECT_EQ(addresses.at(0).str(), "[::1]:80");
+}
+
+// IO-25
+BACKEND_TEST(Resolving, FailuresHaveTheResolversCode) {
+  const auto error = co_await error_of<eddy::GaiError>(eddy::getaddrinfo("no such host", 80));
+  EXPECT_EQ(std::string(error.what()),
+            fmt::format("cannot resolve 'no such host': {}", ::gai_strerror(error.error_number())));
+  EXPECT_STREQ(error.code().category().name(), "getaddrinfo");
+  const auto zero = co_await error_of<eddy::GaiError>(eddy::getaddrinfo(std::string("a\0b", 3), 80));
+  EXPECT_STREQ(zero.what(), "cannot resolve a name with a zero byte in it");
+  EXPECT_EQ(zero.error_number(), EAI_NONAME);
+  EXPECT_EQ(TEXT_OF(eddy::ValueError, static_cast<void>(eddy::getaddrinfo("localhost", 65536))),
+            "getaddrinfo: port 65536 is outside of 0 to 65535");
+}
