@@ -8,7 +8,6 @@
 #include <eddy/detail/list.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <eddy/locks.hpp>
-#include <functional>
 #include <utility>
 #include <vector>
 
@@ -190,6 +189,13 @@ class LifoItems {
   std::vector<T> items_;
 };
 
+struct LessThan {
+  template <class T>
+  bool operator()(const T& a, const T& b) const {
+    return a < b;
+  }
+};
+
 template <class T, class Less>
 class PriorityItems {
  public:
@@ -224,8 +230,8 @@ class LifoQueue : public detail::BasicQueue<T, detail::LifoItems<T>> {
  public:
   using LifoQueue::BasicQueue::BasicQueue;
 };
-/// The smallest item first.
-template <class T, class Less = std::less<T>>
+/// The smallest item first, by `<` or by `Less(a, b)`.
+template <class T, class Less = detail::LessThan>
 class PriorityQueue : public detail::BasicQueue<T, detail::PriorityItems<T, Less>> {
  public:
   using PriorityQueue::BasicQueue::BasicQueue;
