@@ -497,6 +497,21 @@ TEST(Client, AsksBeforeItSendsTheBody) {
   });
 }
 
+TEST(Client, ReadsTheAnswerToABodyThatIsRefused) {
+  within_ten_seconds([]() -> Coro<> {
+    Application app;
+    app.post("/", [](Request& request) -> Coro<Response> { co_return text_response(co_await request.body()); });
+    auto server = co_await serve(std::move(app), {.port = 0, .max_body = 1000});
+    ClientSession session;
+    std::string body(20'000'000, 'b');
+    auto refused = co_await session.post(base_of(server), {.body = body});
+    EXPECT_EQ(refused.status(), 413);
+    auto text = co_await refused.text();
+    EXPECT_EQ(text, R"({"detail":"the body has 20000000 bytes; the limit is 1000"})");
+    EXPECT_EQ(session.connections(), 0u);
+  });
+}
+
 TEST(Client, StreamsABodyPieceByPiece) {
   within_ten_seconds([]() -> Coro<> {
     Application app;
