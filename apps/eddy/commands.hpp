@@ -3,6 +3,10 @@
 // 0 done, 1 failed, 2 called wrongly.
 #pragma once
 
+/// eddy crawl URL...
+int crawl_command(int argc, char** argv);
+/// eddy demo [--out DIR]
+int demo_command(int argc, char** argv);
 /// eddy select 'CSS' [FILE]
 int select_command(int argc, char** argv);
 /// eddy serve DIR [--port N]

@@ -16,6 +16,8 @@ struct Command {
 };
 
 constexpr std::array kCommands{
+    Command{"crawl", "fetch pages, follow links, write items", crawl_command},
+    Command{"demo", "crawl a built-in site", demo_command},
     Command{"select", "print the elements of an HTML page that match a CSS selector", select_command},
     Command{"serve", "serve the files of a folder over HTTP", serve_command},
 };
