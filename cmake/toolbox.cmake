@@ -16,8 +16,9 @@ endif()
 
 add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wnull-dereference)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # g++ 12 reports null dereferences and uninitialised members inside coroutine frames that do not exist.
-  add_compile_options(-Wno-null-dereference -Wno-maybe-uninitialized)
+  # g++ 12 reports null dereferences and uninitialised members inside coroutine frames that do not exist, and
+  # pointers to locals that are reset before the local ends.
+  add_compile_options(-Wno-null-dereference -Wno-maybe-uninitialized -Wno-dangling-pointer)
 endif()
 
 if(EDDY_SANITIZE)
