@@ -310,11 +310,17 @@ TEST(Server, SurvivesClientsThatLeaveAtEachStage) {
 
 TEST(Server, ShutdownWaitsForRequestsInFlightAndClosesIdleConnections) {
   within_ten_seconds([]() -> Coro<> {
-    auto server = co_await start(small_app());
+    Event began;
+    Application app;
+    app.get("/slow", [&](Request&) -> Coro<Response> {
+      began.set();
+      co_await sleep(50ms);
+      co_return text_response("slow");
+    });
+    auto server = co_await start(std::move(app));
     auto idle = co_await open_connection("127.0.0.1", server.port());
     auto busy = create_task(raw(server.port(), "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"));
-    while (server.connections() < 2) co_await sleep(1ms);
-    co_await sleep(10ms);
+    co_await began.wait();
     co_await server.shutdown();
     auto answer = co_await busy;
     EXPECT_EQ(body_of(answer), "slow");
@@ -327,15 +333,16 @@ TEST(Server, ShutdownWaitsForRequestsInFlightAndClosesIdleConnections) {
 
 TEST(Server, ShutdownCancelsWhatOutlastsTheGrace) {
   within_ten_seconds([]() -> Coro<> {
+    Event began;
     Application app;
-    app.get("/", [](Request&) -> Coro<Response> {
+    app.get("/", [&](Request&) -> Coro<Response> {
+      began.set();
       co_await sleep(1h);
       co_return {};
     });
     auto server = co_await start(std::move(app));
     auto busy = create_task(raw(server.port(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-    while (server.connections() < 1) co_await sleep(1ms);
-    co_await sleep(5ms);
+    co_await began.wait();
     co_await server.shutdown(20ms);
     auto answer = co_await busy;
     EXPECT_EQ(answer, "");
