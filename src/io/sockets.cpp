@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "loop/loop.hpp"
+#include "task/plain_wait.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -65,11 +66,7 @@ class WritableWait final : private IoWatch {
   Awaiter wait() noexcept { return Awaiter(*this); }
 
  private:
-  static constexpr WaitOps kOps{[](TaskCore& task) noexcept {
-                                  task.wake_cancelled();
-                                  return CancelResult::accepted;
-                                },
-                                [](TaskCore&) noexcept {},
+  static constexpr WaitOps kOps{&cancel_at_once, &detach_nothing,
                                 [](const TaskCore&, Text& text) { text.add("a connection to be made"); }, nullptr};
   Loop& loop_;
   TaskCore* waiter_ = nullptr;

@@ -10,18 +10,12 @@
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
 #include "io/sockets.hpp"
+#include "task/plain_wait.hpp"
 
 namespace eddy::detail {
 
 namespace {
 
-CancelResult cancel_listed(TaskCore& task) noexcept {
-  task.wake_cancelled();
-  return CancelResult::accepted;
-}
-void detach_listed(TaskCore& task) noexcept {
-  if (task.WaitNode::is_linked()) task.WaitNode::unlink();
-}
 template <const char* what>
 void describe_stream(const TaskCore& task, Text& text) {
   text.add("{} descriptor {}", what, static_cast<const StreamCore*>(task.object)->fd());
@@ -32,9 +26,9 @@ constexpr char kClosing[] = "the end of";
 
 }  // namespace
 
-const WaitOps StreamCore::kReadOps{&cancel_read, [](TaskCore&) noexcept {}, &describe_stream<kReading>, nullptr};
-const WaitOps StreamCore::kDrainOps{&cancel_listed, &detach_listed, &describe_stream<kDraining>, nullptr};
-const WaitOps StreamCore::kCloseOps{&cancel_listed, &detach_listed, &describe_stream<kClosing>, nullptr};
+const WaitOps StreamCore::kReadOps{&cancel_read, &detach_nothing, &describe_stream<kReading>, nullptr};
+const WaitOps StreamCore::kDrainOps{&cancel_at_once, &detach_listed, &describe_stream<kDraining>, nullptr};
+const WaitOps StreamCore::kCloseOps{&cancel_at_once, &detach_listed, &describe_stream<kClosing>, nullptr};
 
 StreamCore::StreamCore(Loop& loop, std::size_t limit) noexcept : loop_(loop), limit_(limit) { run = &pump_later; }
 

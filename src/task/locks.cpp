@@ -8,24 +8,16 @@
 #include "base/text.hpp"
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
+#include "task/plain_wait.hpp"
 
 namespace eddy {
 
-using detail::CancelResult;
 using detail::ListNode;
 using detail::TaskCore;
 using detail::WaitNode;
 using detail::WaitOps;
 
 namespace {
-
-CancelResult cancel_listed(TaskCore& task) noexcept {
-  task.wake_cancelled();
-  return CancelResult::accepted;
-}
-void detach_listed(TaskCore& task) noexcept {
-  if (task.WaitNode::is_linked()) task.WaitNode::unlink();
-}
 
 void enqueue_in(detail::List& waiters, TaskCore& task, std::coroutine_handle<> where, const WaitOps& how,
                 void* primitive) noexcept {
@@ -55,7 +47,7 @@ bool is_alive(const TaskCore* wanted) noexcept {
 
 // --- Lock -------------------------------------------------------------------------------------------
 
-const WaitOps Lock::kOps{&cancel_listed, &detach_listed,
+const WaitOps Lock::kOps{&detail::cancel_at_once, &detail::detach_listed,
                          [](const TaskCore& task, detail::Text& text) {
                            const auto& lock = *static_cast<const Lock*>(task.object);
                            text.add("lock {}", task.object);
@@ -98,7 +90,7 @@ void Lock::wake_first() noexcept {
 
 // --- Event ------------------------------------------------------------------------------------------
 
-const WaitOps Event::kOps{&cancel_listed, &detach_listed,
+const WaitOps Event::kOps{&detail::cancel_at_once, &detail::detach_listed,
                           [](const TaskCore& task, detail::Text& text) { text.add("event {}", task.object); }, nullptr};
 
 void Event::set() noexcept {
@@ -117,7 +109,7 @@ void Event::finish_wait(TaskCore& task) {
 
 // --- Semaphore --------------------------------------------------------------------------------------
 
-const WaitOps Semaphore::kOps{&cancel_listed, &detach_listed,
+const WaitOps Semaphore::kOps{&detail::cancel_at_once, &detail::detach_listed,
                               [](const TaskCore& task, detail::Text& text) { text.add("semaphore {}", task.object); },
                               nullptr};
 
@@ -170,7 +162,7 @@ bool Semaphore::wake_next() noexcept {
 
 // --- Condition --------------------------------------------------------------------------------------
 
-const WaitOps Condition::kOps{&cancel_listed, &detach_listed,
+const WaitOps Condition::kOps{&detail::cancel_at_once, &detail::detach_listed,
                               [](const TaskCore& task, detail::Text& text) { text.add("condition {}", task.object); },
                               nullptr};
 

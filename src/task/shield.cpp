@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
+#include "task/plain_wait.hpp"
 
 namespace eddy::detail {
 
@@ -70,11 +71,8 @@ class ShieldCore final : public DoneNode, public Pooled {
 };
 
 const WaitOps ShieldCore::kOps{
-    [](TaskCore& task) noexcept {
-      task.wake_cancelled();
-      return CancelResult::accepted;
-    },
-    [](TaskCore&) noexcept {},
+    &cancel_at_once,
+    &detach_nothing,
     [](const TaskCore&, Text& text) { text.add("a shielded future"); },
     nullptr,
 };

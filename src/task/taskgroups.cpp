@@ -4,11 +4,11 @@
 
 #include "base/text.hpp"
 #include "loop/loop.hpp"
+#include "task/plain_wait.hpp"
 #include "loop/report.hpp"
 
 namespace eddy {
 
-using detail::CancelResult;
 using detail::TaskCore;
 
 struct MemberLink : detail::ListNode {};
@@ -120,11 +120,8 @@ void TaskGroup::finish() {
 namespace {
 
 constexpr detail::WaitOps kGroupWait{
-    [](TaskCore& task) noexcept {
-      task.wake_cancelled();
-      return CancelResult::accepted;
-    },
-    [](TaskCore&) noexcept {},
+    &detail::cancel_at_once,
+    &detail::detach_nothing,
     [](const TaskCore&, detail::Text& text) { text.add("the tasks of its task group"); },
     nullptr,
 };
