@@ -28,6 +28,10 @@ class TaskGroup {
     auto coroutine = detail::as_coroutine(std::forward<A>(awaitable));
     return add(std::move(coroutine), options, {file, line});
   }
+  template <class T>
+  Task<T> create_task(Coro<T>&, TaskOptions = {}) {
+    static_assert(detail::kNever<T>, "eddy: create_task() takes over the coroutine: create_task(std::move(coro))");
+  }
   /// Starts `function(args...)`, which are moved into the task.
   template <class F, class... Args>
     requires detail::CoroutineFunction<std::decay_t<F>&, std::decay_t<Args>&...>

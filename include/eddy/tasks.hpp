@@ -200,11 +200,14 @@ auto as_coroutine(A&& awaitable) {
 template <detail::Awaitable A>
 auto create_task(A&& awaitable, TaskOptions options = {}, const char* file = __builtin_FILE(),
                  int line = __builtin_LINE()) {
-  static_assert(!(std::is_lvalue_reference_v<A> && detail::kIsCoro<std::remove_cvref_t<A>>),
-                "eddy: create_task() takes over the coroutine: create_task(std::move(coro))");
   auto coroutine = detail::as_coroutine(std::forward<A>(awaitable));
   using T = typename decltype(coroutine)::value_type;
   return Task<T>::start(detail::running_loop_core(), std::move(coroutine), options, {file, line});
+}
+
+template <class T>
+Task<T> create_task(Coro<T>&, TaskOptions = {}) {
+  static_assert(detail::kNever<T>, "eddy: create_task() takes over the coroutine: create_task(std::move(coro))");
 }
 
 /// Schedules `function(args...)`. The function and its arguments are moved into the task, so a capturing

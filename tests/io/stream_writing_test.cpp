@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/eddy.hpp>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -41,9 +42,7 @@ BACKEND_TEST(StreamWriting, TenMegabytesArriveInOrderThenTheEnd) {
   auto both = co_await connected();
   std::string sent;
   for (int i = 0; i < 10 * 1024 * 1024 / 8; ++i) {
-    char number[9];
-    std::snprintf(number, sizeof number, "%08d", i);
-    sent += number;
+    sent += fmt::format("{:08}", i);
   }
   auto write = [&]() -> Coro<> {
     for (std::size_t at = 0; at < sent.size(); at += 100'000) {

@@ -83,6 +83,8 @@ ASYNC_TEST(FormatTasks, SaysWhatEachKindOfWaitIs) {
                            std::string("2 of 2 futures")}) {
     EXPECT_NE(text.find("waits for " + what), std::string::npos) << what << "\nin\n" << text;
   }
+  for (auto& waiting : tasks) waiting.cancel();  // what they wait for goes with this body
+  co_await settle();
 }
 
 // The whole text: chain, lines, and who holds the lock.
