@@ -18,7 +18,7 @@ TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handl
   root = root_frame.address();
   flags = kIsTask;
   references = 2;  // the first handle's, and the loop's until the task ends
-  run = &TaskCore::step;
+  run = &TaskCore::first_step;
   loop->all_tasks.push_back(static_cast<TaskListNode&>(*this));
   ++loop->task_count;
   loop->ready.push(*this);
@@ -27,10 +27,6 @@ TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handl
 TaskCore::~TaskCore() { delete extra; }
 
 inline void TaskCore::run_step() noexcept {
-  if (!(flags & kStarted)) {
-    if (flags & kMustCancel) return end_unstarted();
-    flags |= kStarted;
-  }
   this_thread.task = this;
   std::exchange(resume_point, nullptr).resume();
   while (flags & kContinue) {
@@ -52,6 +48,15 @@ inline void TaskCore::run_step() noexcept {
 
 void TaskCore::step(ReadyNode& node, Dispatch how) noexcept {
   if (how == Dispatch::run) static_cast<TaskCore&>(node).run_step();
+}
+
+void TaskCore::first_step(ReadyNode& node, Dispatch how) noexcept {
+  if (how == Dispatch::discard) return;
+  auto& self = static_cast<TaskCore&>(node);
+  if (self.flags & kMustCancel) return self.end_unstarted();
+  self.flags |= kStarted;
+  self.run = &TaskCore::step;
+  self.run_step();
 }
 
 // A task that is cancelled before its first step runs nothing: its parameters are destroyed.

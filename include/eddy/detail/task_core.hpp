@@ -190,6 +190,7 @@ struct TaskCore : FutureCore, ReadyNode, WaitNode, TaskListNode {
   void abandon() noexcept;
 
  private:
+  static void first_step(ReadyNode& node, Dispatch how) noexcept;
   void run_step() noexcept;
   void end_unstarted() noexcept;
 };
