@@ -1,58 +1,84 @@
 #!/usr/bin/env python3
-"""Puts compiled code into the documentation.
+# SPDX-License-Identifier: MIT
+"""Puts regions of compiled files into the Markdown pages, so that no page shows code no compiler has seen.
 
-Between `<!-- snippet: FILE -->` or `<!-- snippet: FILE#NAME -->` and `<!-- /snippet -->` in a Markdown page
-stands the file, or its region between the lines `// region NAME` and `// end NAME`, as a code block. Without
-options the pages are brought up to date; with --check nothing is written and a stale page is an error.
+    docs.py            inserts
+    docs.py --check    writes nothing; exit 1 and one line for each stale page
+
+In a page, what stands between the markers is replaced by a code block:
+
+    <!-- snippet: examples/hello.cpp#greet -->
+    <!-- /snippet -->
+
+`#greet` is what stands in the file between the comments `// [greet]` and `// [/greet]`, without its common
+indentation; without a region it is the whole file after its first comment block.
 """
-import pathlib
 import re
+import subprocess
 import sys
+import textwrap
+from pathlib import Path
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-SNIPPET = re.compile(r"(<!-- snippet: (\S+?)(?:#(\w+))? -->\n)(.*?)(<!-- /snippet -->)", re.S)
-LANGUAGES = {".cpp": "cpp", ".hpp": "cpp", ".txt": "text", ".cmake": "cmake"}
+ROOT = Path(__file__).resolve().parents[2]
+SNIPPET = re.compile(r"(<!-- snippet: (?P<file>[^#\s]+)(?:#(?P<region>\S+))? -->\n)(?P<body>.*?)(<!-- /snippet -->)", re.S)
+LANGUAGES = {".cpp": "cpp", ".hpp": "cpp", ".py": "python", ".cmake": "cmake", ".txt": "text", ".sh": "sh"}
 
 
-def code_of(name, region):
-    path = ROOT / name
+class SnippetError(Exception):
+    pass
+
+
+def region_of(path, name):
     if not path.is_file():
-        raise SystemExit(f"docs: {name}: no such file")
+        raise SnippetError(f"'{path.relative_to(ROOT)}' does not exist")
     lines = path.read_text().splitlines()
-    if region:
+    if name is None:
+        begin = 0
+        while begin < len(lines) and lines[begin].startswith(("//", "#!", "# ")):
+            begin += 1
+        return "\n".join(lines[begin:]).strip("\n")
+    marks = [i for i, line in enumerate(lines) if line.strip() in (f"// [{name}]", f"// [/{name}]")]
+    if len(marks) != 2:
+        raise SnippetError(f"'{path.relative_to(ROOT)}' has no region '{name}'")
+    return textwrap.dedent("\n".join(lines[marks[0] + 1 : marks[1]])).strip("\n")
+
+
+def updated(page):
+    def replace(match):
+        path = ROOT / match["file"]
+        language = "cmake" if path.name == "CMakeLists.txt" else LANGUAGES.get(path.suffix, "")
+        return f"{match[1]}```{language}\n{region_of(path, match['region'])}\n```\n{match[5]}"
+
+    return SNIPPET.sub(replace, page)
+
+
+def pages():
+    names = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], cwd=ROOT,
+                           capture_output=True, text=True, check=True).stdout.split("\n")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def main(arguments):
+    check = "--check" in arguments
+    failed = False
+    for path in pages():
+        text = path.read_text()
         try:
-            begin = next(i for i, line in enumerate(lines) if line.strip() == f"// region {region}")
-            end = next(i for i, line in enumerate(lines) if line.strip() == f"// end {region}")
-        except StopIteration:
-            raise SystemExit(f"docs: {name}: there is no region '{region}'") from None
-        lines = lines[begin + 1 : end]
-    else:
-        while lines and lines[0].startswith("//"):  # the opening comment is for readers of the file
-            lines.pop(0)
-    lines = [line for line in lines if not re.match(r"\s*// (region|end) \w+$", line)]
-    indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-    text = "\n".join(line[indent:] for line in lines).strip("\n")
-    return f"```{LANGUAGES.get(path.suffix, '')}\n{text}\n```\n"
-
-
-def main():
-    check = "--check" in sys.argv[1:]
-    stale = []
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-        if not page.is_file():
+            new = updated(text)
+        except SnippetError as error:
+            print(f"{path.relative_to(ROOT)}: {error}")
+            failed = True
             continue
-        old = page.read_text()
-        new = SNIPPET.sub(lambda m: m[1] + code_of(m[2], m[3]) + m[5], old)
-        if new == old:
+        if new == text:
             continue
         if check:
-            stale.append(page.relative_to(ROOT))
+            print(f"{path.relative_to(ROOT)}: a snippet is stale; ./dev docs updates it")
+            failed = True
         else:
-            page.write_text(new)
-            print(f"updated {page.relative_to(ROOT)}")
-    for page in stale:
-        print(f"docs: {page} differs from the code it shows; run ./dev docs")
-    return 1 if stale else 0
+            path.write_text(new)
+            print(f"updated {path.relative_to(ROOT)}")
+    return 1 if failed else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -6,7 +6,7 @@
 using namespace std::chrono_literals;
 using eddy::Coro;
 
-// region cleanup
+// [cleanup]
 Coro<> worker() {
   std::exception_ptr cancelled;
   try {
@@ -18,10 +18,10 @@ Coro<> worker() {
   co_await eddy::sleep(1ms);          // clean up: awaits are allowed again
   std::rethrow_exception(cancelled);  // and let the cancellation go on
 }
-// end cleanup
+// [/cleanup]
 
 static Coro<> cancel_it() {
-  // region cancel
+  // [cancel]
   auto task = eddy::create_task(worker());
   co_await eddy::sleep(0s);
   task.cancel();
@@ -30,7 +30,7 @@ static Coro<> cancel_it() {
   } catch (const eddy::CancelledError&) {
     std::cout << task.cancelled() << '\n';
   }
-  // end cancel
+  // [/cancel]
 }
 
 static Coro<int> save() {
@@ -39,10 +39,10 @@ static Coro<int> save() {
 }
 
 static Coro<> shielded() {
-  // region shield
+  // [shield]
   auto saving = eddy::create_task(save());
   const int saved = co_await eddy::shield(saving);  // cancelled here, the task goes on
-  // end shield
+  // [/shield]
   std::cout << saved << '\n';
 }
 

@@ -13,29 +13,29 @@ static Coro<int> fetch(int n) {
 }
 
 static Coro<> results() {
-  // region exceptions
+  // [exceptions]
   auto [good, bad] = co_await eddy::gather(eddy::return_exceptions, fetch(1), fetch(-1));
   if (good) std::cout << *good << '\n';
   if (!bad) std::cout << "the other one threw\n";
-  // end exceptions
+  // [/exceptions]
 }
 
 static Coro<> completed() {
-  // region as_completed
+  // [as_completed]
   std::vector<Coro<int>> fetches;
   for (int n : {1, 2, 3}) fetches.push_back(fetch(n));
   auto completed = eddy::as_completed(std::move(fetches));
   while (auto task = co_await completed.next()) std::cout << task->result() << '\n';
-  // end as_completed
+  // [/as_completed]
 }
 
 static Coro<> callbacks() {
-  // region future
+  // [future]
   auto& loop = eddy::get_running_loop();
   auto future = loop.create_future<int>();
   loop.call_later(1ms, [future] { future.set_result(7); });
   std::cout << co_await future << '\n';
-  // end future
+  // [/future]
 }
 
 eddy::Coro<> from_asyncio_program() {

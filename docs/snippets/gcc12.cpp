@@ -15,28 +15,28 @@ static Coro<std::string> text() {
   co_return "text";
 }
 
-// region conditions
+// [conditions]
 Coro<int> rule_one() {
   const bool go_on = co_await ready();  // not: if (co_await ready()), as the first thing in a body
   if (go_on) co_return 1;
   co_return 2;
 }
-// end conditions
+// [/conditions]
 
 static Coro<> closures() {
-  // region closures
+  // [closures]
   auto shared = std::make_shared<int>(1);
   auto job = [shared] { return *shared; };  // not inside of the co_await expression
   const int value = co_await eddy::to_thread(job);
-  // end closures
+  // [/closures]
   static_cast<void>(value);
 }
 
 static Coro<> conditionals(bool wanted) {
-  // region conditionals
+  // [conditionals]
   std::string result;  // not: wanted ? co_await text() : std::string()
   if (wanted) result = co_await text();
-  // end conditionals
+  // [/conditionals]
 }
 
 eddy::Coro<> gcc12_program() {

@@ -7,7 +7,7 @@ using eddy::Coro;
 static Coro<> send(std::string) { co_await eddy::sleep(1ms); }
 
 static Coro<> lambdas(std::string message) {
-  // region lambdas
+  // [lambdas]
   // wrong: the closure dies at the end of this line, the coroutine refers to it
   //   auto task = eddy::create_task([message]() -> Coro<> { co_await send(message); }());
 
@@ -17,12 +17,12 @@ static Coro<> lambdas(std::string message) {
 
   // right: a parameter is copied into the coroutine
   auto same = eddy::create_task([](std::string text) -> Coro<> { co_await send(text); }, message);
-  // end lambdas
+  // [/lambdas]
   co_await eddy::gather(task, same);
 }
 
 static Coro<> groups() {
-  // region groups
+  // [groups]
   std::vector<std::string> results(3);  // outside: it outlives the children
   co_await eddy::task_group([&](eddy::TaskGroup& group) -> Coro<> {
     for (std::size_t i = 0; i < results.size(); ++i) {
@@ -33,7 +33,7 @@ static Coro<> groups() {
     }
     co_return;  // locals of this body die here, before the children have ended
   });
-  // end groups
+  // [/groups]
 }
 
 eddy::Coro<> lifetimes_program() {

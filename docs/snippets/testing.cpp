@@ -19,24 +19,24 @@ static Coro<std::string> retry(int tries) {
   }
 }
 
-// region time
+// [time]
 Coro<> waits_longer_each_time() {
   const auto result = co_await retry(3);
   check(result == "got it");
   check(eddy::testing::now() == 3h);  // the test itself took microseconds
 }
-// end time
+// [/time]
 
-// region streams
+// [streams]
 Coro<> a_line_comes_in_pieces() {
   auto pair = eddy::testing::stream_pair({.piece = 1});
   pair.near.writer.write("hello\n");
   const auto line = co_await pair.far.reader.readline();
   check(line == "hello\n");
 }
-// end streams
+// [/streams]
 
-// region sweep
+// [sweep]
 Coro<> guarded_work() {
   eddy::Semaphore slots(1);
   auto work = [&]() -> Coro<> {
@@ -45,12 +45,12 @@ Coro<> guarded_work() {
   };
   co_await eddy::gather(work(), work());
 }
-// end sweep
+// [/sweep]
 
 void testing_program() {
-  // region run
+  // [run]
   eddy::testing::run(waits_longer_each_time());
   eddy::testing::run(a_line_comes_in_pieces());
   eddy::testing::cancel_everywhere(guarded_work);
-  // end run
+  // [/run]
 }

@@ -6,24 +6,24 @@
 
 using namespace std::chrono_literals;
 
-// region coro
+// [coro]
 eddy::Coro<int> answer() {
   co_await eddy::sleep(10ms);
   co_return 42;
 }
-// end coro
+// [/coro]
 
 static eddy::Coro<> tasks() {
-  // region tasks
+  // [tasks]
   eddy::Task<int> task = eddy::create_task(answer(), {.name = "deep thought"});
   const int direct = co_await answer();  // runs here and now, inside this task
   const int beside = co_await task;      // ran beside it
   std::cout << direct + beside << '\n';
-  // end tasks
+  // [/tasks]
 }
 
 static eddy::Coro<> shared_state() {
-  // region lock
+  // [lock]
   eddy::Lock lock;
   int balance = 100;
   auto withdraw = [&](int amount) -> eddy::Coro<bool> {
@@ -35,11 +35,11 @@ static eddy::Coro<> shared_state() {
   };
   auto [first, second] = co_await eddy::gather(withdraw(70), withdraw(70));
   std::cout << first << second << '\n';
-  // end lock
+  // [/lock]
 }
 
 static eddy::Coro<> network() {
-  // region client
+  // [client]
   auto server = co_await eddy::start_server(
       [](eddy::StreamReader reader, eddy::StreamWriter writer) -> eddy::Coro<> {
         while (auto line = co_await reader.next()) {
@@ -52,7 +52,7 @@ static eddy::Coro<> network() {
   auto [reader, writer] = co_await eddy::open_connection("127.0.0.1", server.port());
   writer.write("hello\n");
   std::cout << co_await reader.readline();
-  // end client
+  // [/client]
 }
 
 eddy::Coro<> tutorial_program() {
