@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // eddy crawl: fetch pages, follow links, write items.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <eddy/runners.hpp>
 #include <exception>
@@ -12,12 +11,9 @@ int crawl_command(int argc, char** argv) {
   CrawlPlan plan;
   try {
     plan = parse_crawl(argc, argv);
-  } catch (const CLI::Success& help) {
+  } catch (const HelpWanted& help) {
     std::fputs(help.what(), stdout);
     return 0;
-  } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "eddy crawl: %s\n'eddy crawl --help' tells more\n", error.what());
-    return 2;
   } catch (const UsageError& error) {
     std::fprintf(stderr, "eddy crawl: %s\n", error.what());
     return 2;

@@ -2,6 +2,7 @@
 #include "crawl_plan.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <eddy/charset.hpp>
@@ -130,7 +131,13 @@ CrawlPlan parse_crawl(int argc, char** argv) {
       option->type_size(1)->allow_extra_args(false);
     }
   }
-  app.parse(argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    throw HelpWanted(app.help());
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(std::string(error.what()) + "\n'eddy crawl --help' tells more");
+  }
 
   check_urls(plan.urls);
   for (const auto& css : follow) plan.follow.push_back(parse_selector("--follow", css));

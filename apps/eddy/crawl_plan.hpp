@@ -13,6 +13,8 @@
 
 /// Wrong arguments: the command ends with status 2.
 class UsageError : public std::runtime_error { using runtime_error::runtime_error; };
+/// `--help`; what() is the text.
+class HelpWanted : public std::runtime_error { using runtime_error::runtime_error; };
 
 /// One `--item NAME=CSS[@ATTR]`.
 struct ItemRule {
@@ -50,5 +52,5 @@ std::size_t parse_count(std::string_view option, std::string_view text, std::siz
 /// "NAME=CSS", "NAME=CSS@ATTR", "NAME[]=CSS". Throws UsageError.
 ItemRule parse_item(std::string_view text);
 
-/// Reads the arguments of `eddy crawl`. Throws UsageError; CLI::ParseError for what CLI11 finds, `--help` too.
+/// Reads the arguments of `eddy crawl`. Throws UsageError, HelpWanted.
 CrawlPlan parse_crawl(int argc, char** argv);

@@ -45,7 +45,7 @@ struct SpiderOptions {
   int max_depth = -1;                       // links from a start URL; -1: no limit
   std::size_t max_redirects = 10;           // in a row
   std::size_t max_page_bytes = 8 << 20;
-  std::size_t max_links = 10'000;           // followed of one page
+  std::size_t max_links = 100'000;          // followed of one page
   std::size_t max_urls = 1'000'000;         // known; 16 bytes each, and what waits its own length besides
   std::size_t max_url_length = 4096;
   std::size_t max_errors = 100'000;         // kept with URL and reason; more are only counted
@@ -84,7 +84,7 @@ struct Outcome {
   Kind kind;
   std::string url;
   std::uint64_t sequence;
-  /// Why it failed: "404 Not Found", "timed out after 30s"; where it redirects to.
+  /// Why it failed: "404 Not Found", "not done within 30s"; where it redirects to.
   std::string reason;
 
   Outcome(Kind k, std::string u, std::uint64_t n, std::string why)
