@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Measuring on a machine that is not quiet.
 
 Two cores: the server is pinned to core 0, the generator to core 1. Peers take turns (A B C, A B C, …), a ratio

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Runs the peers side by side, prints the tables and the marks, and writes them to bench/RESULTS.md.
 
     ./dev bench                    everything, under ten minutes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is measured: each function gives (Markdown, marks). A mark is (text, measured, limit)."""
 import json
 import os

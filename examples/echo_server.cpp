@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Answers every line with itself, one task a connection. Here it serves one client of its own and ends.
 //
 //     $ ./echo_server

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Two coroutines count side by side. The program of the README.
 //
 //     $ ./fruit

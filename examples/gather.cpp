@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Three fetches side by side take as long as the slowest one; results keep the order of the arguments.
 //
 //     $ ./gather

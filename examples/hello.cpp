@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Says hello, sleeps, says goodbye: a coroutine and the loop that runs it.
 //
 //     $ ./hello

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Answers every request under /echo with what it was, as JSON: for tests of other clients.
 //
 //     $ ./http_echo 8000 &

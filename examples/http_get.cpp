@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Fetches a page and prints its text.
 //
 //     $ ./http_hello 8000 &

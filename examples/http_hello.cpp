@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Greets: the smallest server, and the one the benchmarks measure.
 //
 //     $ ./http_hello 8000 &

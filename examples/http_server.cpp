@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A small JSON API: notes that live as long as the server.
 //
 //     $ ./http_server 8000 &

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Two consumers share a bounded queue; shutdown() ends them when everything was taken.
 //
 //     $ ./producer_consumer

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Structured concurrency: nothing that is started in the group outlives it, and one failure ends all.
 //
 //     $ ./task_group

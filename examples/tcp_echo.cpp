@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sends every byte back to where it came from.
 //
 //     $ ./tcp_echo 8007 &

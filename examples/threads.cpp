@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A blocking function beside the loop: it runs on a thread while the loop goes on ticking.
 //
 //     $ ./threads

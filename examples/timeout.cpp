@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A deadline around anything: the body unwinds, then TimeoutError is thrown at the edge.
 //
 //     $ ./timeout

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Runs the examples that serve: starts each on a port of the system's choice, talks to it, ends it with Ctrl-C.
 
 usage: servers_test.py FOLDER_OF_PROGRAMS NAME
