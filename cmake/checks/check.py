@@ -26,7 +26,7 @@ MOST_LINES = 800
 LAYERS = ["base", "loop", "task", "exec", "io", "testing", "http", "html", "crawl"]
 # Public headers of the layers; those that are not named here belong to `task`, folders to themselves.
 PUBLIC = {
-    "base": ["addresses", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list"],
+    "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list"],
     "exec": ["concurrent", "threads", "detail/blocking_state"],
     "io": ["streams"],
     "testing": ["testing"],

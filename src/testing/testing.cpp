@@ -37,7 +37,7 @@ class CancelAt final : public detail::LoopInstruments {
   CancelAt(detail::TaskCore& task, std::size_t step, bool after) : task_(task), wanted_(step), after_(after) {}
 
   void before(ReadyNode& node) noexcept override {
-    if (&node != &task_ || task_.run != &detail::TaskCore::step) return;
+    if (&node != &task_ || task_.waiting()) return;  // waiting: its timer has come, its step is the next turn's
     if (++steps_ == wanted_ && !after_) cancel();
   }
   void after(ReadyNode& node) noexcept override {
