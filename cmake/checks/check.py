@@ -201,7 +201,7 @@ def check_coroutines():
         if configured.returncode != 0 or not database.exists():
             yield "cmake cannot configure the tree: " + configured.stderr.strip().split("\n")[0]
             return
-        folders = tuple(str(ROOT / folder) + os.sep for folder in ("src", "examples", "apps", "tests/acceptance"))
+        folders = tuple(str(ROOT / folder) + os.sep for folder in ("src", "examples", "apps", "tests"))
         paths = sorted({entry["file"] for entry in json.loads(database.read_text()) if entry["file"].startswith(folders)})
         paths = [path for path in paths if "co_await" in Path(path).read_text()]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -135,7 +135,7 @@ void Loop::post(ReadyNode& node) {
 
 void Loop::close() {
   if (running_) throw RuntimeError("a running event loop cannot be closed; stop() it first");
-  if (std::exchange(closed_, true)) return;
+  if (closed_.exchange(true)) return;
   auto* outer = std::exchange(this_thread.loop, this);
   while (!resources.empty()) {
     auto& resource = static_cast<LoopResource&>(*resources.front());

@@ -5,6 +5,7 @@
 #include <eddy/detail/task_core.hpp>
 #include <eddy/events.hpp>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -90,7 +91,7 @@ class Loop final : public LoopCore {
   std::uint64_t polled_at_ = 0;  // nodes_run at the last poll
   bool stopping_ = false;
   bool running_ = false;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};  // read by call_soon_threadsafe()
   bool until_complete_ = false;
   bool timer_due_ = false;  // a timer was armed that is due already
   std::exception_ptr interruption_;

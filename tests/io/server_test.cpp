@@ -116,12 +116,11 @@ BACKEND_TEST(Servers, KeepTheirHandlerAndGoOnWithoutAHandle) {
   auto token = std::make_shared<std::string>("kept");
   int port = 0;
   {
-    auto server = co_await start_server(
-        [token](StreamReader, StreamWriter writer) -> Coro<> {
-          writer.write(*token + "\n");
-          co_return;
-        },
-        "127.0.0.1", 0);
+    auto handler = [token](StreamReader, StreamWriter writer) -> Coro<> {
+      writer.write(*token + "\n");
+      co_return;
+    };
+    auto server = co_await start_server(std::move(handler), "127.0.0.1", 0);
     port = server.port();
   }
   auto answer = co_await ask(port, "");
