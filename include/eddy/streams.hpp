@@ -362,7 +362,7 @@ Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::strin
 /// throws is reported to the loop's exception handler.
 ///
 /// `host`: a name or an address; "" for every interface. `port` 0 lets the system choose. The handler is
-/// kept as long as a connection uses it: a capturing lambda is fine.
+/// kept as long as a connection uses it: a capturing lambda is fine. (g++ 12: give it a name first, docs/gcc12.md.)
 template <class F>
 Coro<Server> start_server(F handler, std::string host, int port, ServerOptions options = {}) {
   return detail::start_server(std::make_shared<detail::CallableHandler<F>>(std::move(handler)), std::move(host), port,
