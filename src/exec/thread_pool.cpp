@@ -70,7 +70,7 @@ void ThreadPoolExecutor::enqueue(detail::Job job) {
   if (pool.shut_down) throw RuntimeError("the thread pool takes no new jobs after shutdown()");
   pool.jobs.push_back(std::move(job));
   if (pool.idle < pool.jobs.size() && pool.threads.size() < pool.max_workers) {
-    pool.threads.push_back(quiet_thread([&pool] { pool.run_worker(); }));
+    pool.threads.push_back(quiet_thread([self = impl_] { self->run_worker(); }));
   } else {
     pool.work.notify_one();
   }
@@ -88,12 +88,8 @@ void ThreadPoolExecutor::shutdown(bool wait, bool cancel_futures) {
   }
   dropped.clear();
   for (auto& thread : threads) {
-    if (wait) {
-      thread.join();
-    } else {
-      // The threads keep what they run on; a detached helper holds it until they are gone.
-      std::thread([pool = impl_, waiting = std::move(thread)]() mutable { waiting.join(); }).detach();
-    }
+    if (wait) thread.join();
+    else thread.detach();  // it keeps what it runs on
   }
 }
 
