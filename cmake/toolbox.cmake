@@ -24,4 +24,9 @@ endif()
 if(EDDY_SANITIZE)
   add_compile_options(-fsanitize=${EDDY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${EDDY_SANITIZE})
+  if(EDDY_SANITIZE MATCHES "undefined")
+    # Asks through a pipe whether memory can be read: in the test that uses up all descriptors it takes the lack
+    # of one for a broken object.
+    add_compile_options(-fno-sanitize=vptr)
+  endif()
 endif()
