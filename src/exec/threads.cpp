@@ -99,8 +99,8 @@ void ThreadWait::detach_wait(TaskCore& task) noexcept {
 }
 
 void ThreadWait::describe_wait(const TaskCore& task, Text& text) {
-  const auto& self = *static_cast<const ThreadWait*>(task.object);
-  const auto state = __atomic_load_n(&self.state_, __ATOMIC_RELAXED);
+  auto& self = *static_cast<ThreadWait*>(task.object);
+  const auto state = std::atomic_ref(self.state_).load(std::memory_order_relaxed);
   text.add("{}", state == State::queued ? "a free thread" : "a function on a thread");
 }
 
