@@ -17,34 +17,17 @@ namespace {
 
 struct Attempt {
   Address address;
+  std::string outcome;  // "Connection refused"
+  int error_number;
   std::exception_ptr error;
 };
-
-std::string outcome_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::system_error& e) {
-    return e.code().message();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-}
 
 // One address: its own error. Several: one line each; of the family of the last.
 [[noreturn]] void throw_no_connection(const std::string& host, int port, const std::vector<Attempt>& attempts) {
   if (attempts.size() == 1) std::rethrow_exception(attempts.front().error);
-  int error_number = ECONNREFUSED;
   auto text = fmt::format("connect to {}:{} failed at each of its {} addresses", host, port, attempts.size());
-  for (const auto& [address, error] : attempts) {
-    text += fmt::format("\n  {}: {}", address.str(), outcome_of(error));
-    try {
-      std::rethrow_exception(error);
-    } catch (const OSError& e) {
-      error_number = e.error_number();
-    } catch (...) {
-    }
-  }
-  throw_os_error(error_number, text);
+  for (const auto& attempt : attempts) text += fmt::format("\n  {}: {}", attempt.address.str(), attempt.outcome);
+  throw_os_error(attempts.empty() ? ECONNREFUSED : attempts.back().error_number, text);
 }
 
 }  // namespace
@@ -59,14 +42,12 @@ Coro<Streams> open_connection(std::string host, int port, ConnectionOptions opti
   auto addresses = co_await detail::resolve(host, port, false);
   std::vector<Attempt> attempts;
   for (const auto& address : addresses) {
-    std::exception_ptr error;
     try {
       auto fd = co_await detail::connect_to(address, options.local);
       co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);
-    } catch (const OSError&) {
-      error = std::current_exception();
+    } catch (const OSError& e) {
+      attempts.push_back({address, e.code().message(), e.error_number(), std::current_exception()});
     }
-    attempts.push_back({address, std::move(error)});
   }
   throw_no_connection(host, port, attempts);
 }

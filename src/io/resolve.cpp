@@ -34,15 +34,15 @@ std::vector<Address> ask_system(const std::string& host, int port, int flags) {
 Coro<std::vector<Address>> resolve(std::string host, int port, bool passive) {
   const int flags = passive ? AI_PASSIVE : 0;
   if (host.find('\0') != host.npos) throw GaiError(EAI_NONAME, "cannot resolve a name with a zero byte in it");
-  bool numeric = host.empty();
+  if (host.empty()) co_return ask_system(host, port, flags | AI_NUMERICHOST);
+  std::vector<Address> addresses;
   try {
-    if (!numeric) static_cast<void>(Address(host, port));
-    numeric = true;
-  } catch (const ValueError&) {
+    addresses.emplace_back(host, port);
+  } catch (const ValueError&) {  // a name
   }
-  if (numeric) co_return ask_system(host, port, flags | AI_NUMERICHOST);
+  if (!addresses.empty()) co_return addresses;
   auto ask = [&host, port, flags] { return ask_system(host, port, flags); };
-  auto addresses = co_await to_thread(ask);
+  addresses = co_await to_thread(ask);
   co_return addresses;
 }
 
