@@ -121,10 +121,10 @@ Coro<Lease> Pool::acquire(Endpoint endpoint, bool fresh) {
     co_await waiting.wait();
     if (!waiting.has_slot()) throw RuntimeError("the session was closed");
     idle = waiting.take();
+    if (idle && (fresh || !is_quiet(*idle))) idle.reset();
   }
   Slot slot(self, key);
-  if (idle && !fresh && is_quiet(*idle)) co_return slot.fill(std::move(*idle), true);
-  idle.reset();
+  if (idle) co_return slot.fill(std::move(*idle), true);
   const auto limit = limits_.connect.count() > 0 ? limits_.connect : Duration::max();
   std::optional<Streams> streams;
   const auto began = eddy::get_running_loop().time();
