@@ -4,7 +4,7 @@
 //   UnicodeError: ValueError
 //   ├── UnicodeDecodeError     bytes that the charset does not have
 //   └── UnicodeEncodeError     a character that the charset does not have
-//   LookupError                a label that names no charset
+//   UnknownCharsetError        a LookupError: a label that names no charset
 #pragma once
 
 #include <eddy/exceptions.hpp>
@@ -31,12 +31,12 @@ enum class OnError {
 /// docs/reference/charset.md lists the codecs that the other charsets follow. A byte order mark stays in the
 /// text as U+FEFF, except that `utf-16` is steered by it and takes it off.
 ///
-/// Linear in `bytes`. Throws LookupError for an unknown label, UnicodeDecodeError if `strict`.
+/// Linear in `bytes`. Throws UnknownCharsetError for an unknown label, UnicodeDecodeError if `strict`.
 std::string decode(std::string_view bytes, std::string_view label, OnError on_error = OnError::strict);
 
 /// UTF-8 into bytes of another charset: Python's `str.encode(label, errors)`.
 ///
-/// Linear. Throws LookupError, UnicodeEncodeError if `strict`, and UnicodeDecodeError if `strict` and `utf8`
+/// Linear. Throws UnknownCharsetError, UnicodeEncodeError if `strict`, and UnicodeDecodeError if `strict` and `utf8`
 /// is not UTF-8 (otherwise what is not UTF-8 counts as a character that no charset has).
 std::string encode(std::string_view utf8, std::string_view label, OnError on_error = OnError::strict);
 
@@ -71,9 +71,9 @@ std::string decode_page(std::string_view bytes, std::string_view label = {},
                         std::string_view* used = nullptr);
 
 /// No charset has this label: "unknown charset 'klingon'".
-class LookupError : public std::out_of_range {
+class UnknownCharsetError : public LookupError {
  public:
-  explicit LookupError(std::string_view label);
+  explicit UnknownCharsetError(std::string_view label);
   const std::string& label() const noexcept { return label_; }
 
  private:

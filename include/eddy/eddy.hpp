@@ -6,6 +6,7 @@
 #include <eddy/as_completed.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/concurrent.hpp>
+#include <eddy/contextvars.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/gather.hpp>
 #include <eddy/wait.hpp>

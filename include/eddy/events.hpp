@@ -153,6 +153,13 @@ class EventLoop {
   void set_exception_handler(F handler) {
     set_handler(std::move(handler));
   }
+  /// Tells `factory(const AnyTask& task, TaskOptions& options)` of each task before it is started; it may change
+  /// the options. `eager_task_factory` starts all of them eagerly. An empty function: none.
+  template <class F>
+  void set_task_factory(F factory) {
+    set_factory(std::move(factory));
+  }
+
   void call_exception_handler(const ExceptionContext& context);
   void default_exception_handler(const ExceptionContext& context) const;
 
@@ -175,6 +182,7 @@ class EventLoop {
   bool remove_descriptor_callback(int fd, bool writes);
   void set_signal_callback(int signal, detail::CallbackCore* callback);
   void set_handler(detail::ExceptionHandler handler);
+  void set_factory(detail::TaskFactory factory);
   void check_can_run();
   void run_until_done(const AnyTask& task);
 
@@ -183,6 +191,9 @@ class EventLoop {
 
 /// The loop that runs on this thread. Throws RuntimeError where none does.
 EventLoop& get_running_loop();
+
+/// For `loop.set_task_factory()`: every task runs at once up to its first wait, as with `.eager_start`.
+inline void eager_task_factory(const AnyTask&, TaskOptions& options) noexcept { options.eager_start = true; }
 
 /// Every task of the running loop that has not ended, in order of creation.
 std::vector<AnyTask> all_tasks();

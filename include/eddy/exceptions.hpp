@@ -6,7 +6,8 @@
 //   ├── KeyboardInterrupt, SystemExit  leave run() after everything was unwound
 //   └── GeneratorExit                  thrown at the yield of a generator that is being closed
 //   std::exception
-//   ├── RuntimeError, DeadlockError, BrokenBarrierError, ValueError, TypeError, KeyError, InvalidStateError
+//   ├── RuntimeError, DeadlockError, BrokenBarrierError, BrokenPromiseError, ValueError, TypeError, InvalidStateError
+//   ├── LookupError: KeyError
 //   ├── QueueEmpty, QueueFull, QueueShutDown
 //   ├── EOFError: IncompleteReadError; LimitOverrunError
 //   ├── ExceptionGroup
@@ -38,12 +39,15 @@ class SystemExit : public BaseException {
 class RuntimeError : public std::runtime_error { using runtime_error::runtime_error; };
 /// Tasks wait and nothing is left that could wake them; the text names tasks, waits and lines.
 class DeadlockError : public RuntimeError { using RuntimeError::RuntimeError; };
+/// A Promise went without a result, so its future will never have one.
+class BrokenPromiseError : public RuntimeError { using RuntimeError::RuntimeError; };
 class BrokenBarrierError : public RuntimeError { using RuntimeError::RuntimeError; };
 /// The result of a future that has none, or a second result for one that has.
 class InvalidStateError : public std::logic_error { using logic_error::logic_error; };
 class ValueError : public std::invalid_argument { using invalid_argument::invalid_argument; };
 class TypeError : public std::logic_error { using logic_error::logic_error; };
-class KeyError : public std::out_of_range { using out_of_range::out_of_range; };
+class LookupError : public std::out_of_range { using out_of_range::out_of_range; };
+class KeyError : public LookupError { using LookupError::LookupError; };
 
 class QueueEmpty : public std::runtime_error { public: QueueEmpty(); };
 class QueueFull : public std::runtime_error { public: QueueFull(); };

@@ -4,12 +4,19 @@
 #include <eddy/detail/task_core.hpp>
 #include <eddy/detail/future_await.hpp>
 #include <exception>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 namespace eddy {
 
+class EventLoop;
+
 namespace detail {
+
+EventLoop& loop_of(const FutureCore& core) noexcept;
+bool cancel_with_message(FutureCore& core, std::string_view message);
+void break_promise(FutureCore& core) noexcept;
 
 template <class T>
 struct FutureBox final : FutureCore, Pooled {
@@ -73,6 +80,8 @@ class Future {
   }
   /// Ends it as cancelled; false if it is done.
   bool cancel() const noexcept { return box_->cancel(nullptr); }
+  /// The same with a text for CancelledError::message().
+  bool cancel(std::string_view message) const { return detail::cancel_with_message(*box_, message); }
 
   /// The value; throws its exception, CancelledError, or InvalidStateError while there is none.
   detail::ConstResult<T> result() const {
@@ -82,11 +91,17 @@ class Future {
   /// Its exception, or null. Throws InvalidStateError if it is not done, CancelledError if cancelled.
   std::exception_ptr exception() const { return detail::read_exception(*box_); }
 
-  /// Calls `callback(Future<T>&)` through the loop once the future is done, in order of registration.
+  /// Calls `callback(Future<T>&)` through the loop once the future is done, in order of registration and in
+  /// the context of this call.
   template <class F>
-  void add_done_callback(F callback) const {
-    detail::add_done_callback<Future>(*box_, std::move(callback));
+  DoneCallbackHandle add_done_callback(F callback) const {
+    return detail::add_done_callback<Future>(*box_, std::move(callback));
   }
+  /// It will not be called. False if the future is done or it was removed before.
+  bool remove_done_callback(const DoneCallbackHandle& callback) const noexcept { return callback.remove(*box_); }
+
+  /// The loop it belongs to. Include eddy/events.hpp.
+  EventLoop& get_loop() const noexcept { return detail::loop_of(*box_); }
 
   auto operator co_await() const& noexcept { return detail::FutureAwaiter<T, FutureBox, false>(box_); }
   auto operator co_await() && noexcept { return detail::FutureAwaiter<T, FutureBox, true>(box_); }
@@ -112,6 +127,40 @@ class Future {
   }
 
   FutureBox* box_ = nullptr;
+};
+
+/// The end that sets a future's result, for code that must not forget to: if it goes without having done so,
+/// who waits for the future gets BrokenPromiseError.
+///
+///     Promise<int> promise(loop);
+///     Future<int> future = promise.get_future();
+///     library.fetch([promise = std::move(promise)](int x) { promise.set_result(x); });
+template <class T = void>
+class Promise {
+ public:
+  explicit Promise(Future<T> future) noexcept : future_(std::move(future)) {}
+  template <class Loop>
+    requires requires(Loop& loop) { loop.template create_future<T>(); }
+  explicit Promise(Loop& loop) : future_(loop.template create_future<T>()) {}
+  Promise(Promise&&) noexcept = default;
+  Promise& operator=(Promise&& other) noexcept {
+    std::swap(future_, other.future_);
+    return *this;
+  }
+  ~Promise() {
+    if (future_ && !future_.done()) detail::break_promise(future_.core());
+  }
+
+  const Future<T>& get_future() const noexcept { return future_; }
+
+  template <class... U>
+  void set_result(U&&... value) const {
+    future_.set_result(static_cast<U&&>(value)...);
+  }
+  void set_exception(std::exception_ptr error) const { future_.set_exception(std::move(error)); }
+
+ private:
+  Future<T> future_;
 };
 
 }  // namespace eddy

@@ -28,12 +28,14 @@ class Runner {
   /// ends the loop at once. If nobody catches it, the process ends by SIGINT, as it would without eddy. A
   /// handler of the program's own for SIGINT is left alone. Throws RuntimeError if
   /// a loop runs on this thread, DeadlockError if nothing can ever wake what waits.
+  ///
+  /// All of a runner's coroutines run in one context, at first a copy of that in which the runner was made.
   template <detail::Awaitable A>
   auto run(A&& awaitable, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     check_can_run();
     auto coroutine = detail::as_coroutine(std::forward<A>(awaitable));
     using T = typename decltype(coroutine)::value_type;
-    auto task = Task<T>::start(loop_.core(), std::move(coroutine), {}, {file, line});
+    auto task = Task<T>::start(loop_.core(), std::move(coroutine), {.context = context_}, {file, line});
     run_main(task);
     if constexpr (std::is_void_v<T>) task.result();
     else return T(detail::take_value(task));
@@ -48,6 +50,7 @@ class Runner {
   void cancel_all_tasks();
 
   EventLoop loop_;
+  Context* context_ = nullptr;  // owned; null as long as nothing is set in it
   bool closed_ = false;
 };
 

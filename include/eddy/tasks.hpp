@@ -3,6 +3,7 @@
 
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/context.hpp>
 #include <eddy/detail/future_await.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <string_view>
@@ -11,10 +12,17 @@
 
 namespace eddy {
 
+class Context;
+class EventLoop;
+
 /// How a task is made.
 struct TaskOptions {
-  std::string_view name = {};  // copied; empty: "Task-N"
+  std::string_view name = {};        // copied; empty: "Task-N"
+  const Context* context = nullptr;  // the one it runs in; null: a copy of its maker's
+  bool eager_start = false;          // runs at once up to its first wait, inside its maker, if the loop runs
 };
+
+enum class TaskState : unsigned char { pending, running, done, cancelled };
 
 /// A handle of a task whose result type is not known: what current_task() and all_tasks() give.
 ///
@@ -51,11 +59,19 @@ class AnyTask {
   /// How many cancel() calls have not been taken back.
   int cancelling() const noexcept { return core_->cancel_requests; }
 
+  /// `done`: with a value or an exception.
+  TaskState state() const noexcept;
+
   std::string_view name() const;
   void set_name(std::string_view name) const;
 
   /// Its exception, or null. Throws InvalidStateError if it is not done, CancelledError if it was cancelled.
   std::exception_ptr exception() const { return detail::read_exception(*core_); }
+
+  /// The context it runs in. Include eddy/contextvars.hpp.
+  Context get_context() const;
+  /// The loop it belongs to. Include eddy/events.hpp.
+  EventLoop& get_loop() const noexcept;
 
   /// For eddy's own layers.
   detail::TaskCore& core() const noexcept { return *core_; }
@@ -105,6 +121,16 @@ struct Site {
 };
 
 void name_task(TaskCore& task, std::string_view name);
+void start_task_specially(TaskCore& task, TaskOptions options);
+
+/// Puts a new task onto the ready queue, or wherever the options and the loop's factory send it.
+inline void start_task(TaskCore& task, const TaskOptions& options) {
+  if (options.context || options.eager_start || task.loop->task_factory || has_context()) [[unlikely]] {
+    return start_task_specially(task, options);
+  }
+  if (!options.name.empty()) name_task(task, options.name);
+  task.loop->ready.push(task);
+}
 
 }  // namespace detail
 
@@ -128,11 +154,14 @@ class Task : public AnyTask {
     return detail::read_result<T>(*core_, box()->holder);
   }
 
-  /// Calls `callback(Task<T>&)` through the loop once the task is done, in order of registration.
+  /// Calls `callback(Task<T>&)` through the loop once the task is done, in order of registration and in the
+  /// context of this call.
   template <class F>
-  void add_done_callback(F callback) const {
-    detail::add_done_callback<Task>(*core_, std::move(callback));
+  DoneCallbackHandle add_done_callback(F callback) const {
+    return detail::add_done_callback<Task>(*core_, std::move(callback));
   }
+  /// It will not be called. False if the task is done or it was removed before.
+  bool remove_done_callback(const DoneCallbackHandle& callback) const noexcept { return callback.remove(*core_); }
 
   auto operator co_await() const& noexcept { return detail::FutureAwaiter<T, Box, false>(box()); }
   auto operator co_await() && noexcept { return detail::FutureAwaiter<T, Box, true>(box()); }
@@ -151,7 +180,7 @@ class Task : public AnyTask {
     promise.continuation = const_cast<char*>(site.file);
     promise.created_line = static_cast<std::uint16_t>(site.line);
     Task task(box);
-    if (!options.name.empty()) detail::name_task(*box, options.name);
+    detail::start_task(*box, options);
     return task;
   }
 

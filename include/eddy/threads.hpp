@@ -158,14 +158,14 @@ auto run_on(ThreadPoolExecutor* pool, F function) {
 
 }  // namespace detail
 
-/// Calls `function(args...)` on a thread of the loop's pool; gives its value or throws its exception. Both
-/// are moved into the job.
+/// Calls `function(args...)` on a thread of the loop's pool, in a copy of the calling context; gives its value
+/// or throws its exception. Both are moved into the job.
 ///
 /// Cancelling the wait: a job that has not begun is dropped; one that runs is waited for, because it may
 /// refer to what the awaiting coroutine keeps alive, and then CancelledError is thrown.
 template <class F, class... Args>
 auto to_thread(F function, Args... args) {
-  return detail::run_on(nullptr, detail::bind_call(std::move(function), std::move(args)...));
+  return detail::run_on(nullptr, detail::InContext(detail::bind_call(std::move(function), std::move(args)...)));
 }
 
 template <class Executor, class... Args>

@@ -13,7 +13,7 @@ using charset::Kind;
 
 const Charset& require_charset(std::string_view label) {
   const auto* found = charset::find_charset(label);
-  if (found == nullptr) throw LookupError(label);
+  if (found == nullptr) throw UnknownCharsetError(label);
   return *found;
 }
 
@@ -103,8 +103,8 @@ std::string escaped(char32_t c) {
 
 }  // namespace
 
-LookupError::LookupError(std::string_view label)
-    : out_of_range(fmt::format("unknown charset '{}'", label)), label_(label) {}
+UnknownCharsetError::UnknownCharsetError(std::string_view label)
+    : LookupError(fmt::format("unknown charset '{}'", label)), label_(label) {}
 
 UnicodeDecodeError::UnicodeDecodeError(std::string_view charset, std::size_t offset, std::string_view bytes,
                                        std::string_view reason)

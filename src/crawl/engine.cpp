@@ -71,7 +71,7 @@ void check(const SpiderOptions& options) {
   if (options.per_host == 0) throw ValueError("spider: per_host is 0, it must be at least 1");
   if (options.delay < Duration()) throw ValueError("spider: the delay is negative");
   if (options.timeout <= Duration()) throw ValueError("spider: the timeout must be above 0");
-  if (!options.encoding.empty() && !known_charset(options.encoding)) throw LookupError(options.encoding);
+  if (!options.encoding.empty() && !known_charset(options.encoding)) throw UnknownCharsetError(options.encoding);
   http::check_field("User-Agent", options.user_agent);
 }
 

@@ -22,7 +22,7 @@ PieceError::PieceError(std::uint64_t index, std::string_view name, const Unicode
 
 OrderedWriter::OrderedWriter(std::string_view path, const OrderedWriterOptions& options)
     : options_(options), encoding_(charset_name(options.encoding)) {
-  if (encoding_.empty()) throw LookupError(options.encoding);
+  if (encoding_.empty()) throw UnknownCharsetError(options.encoding);
   file_ = std::make_unique<OutputFile>(path);
 }
 OrderedWriter::~OrderedWriter() = default;

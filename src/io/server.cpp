@@ -63,6 +63,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
     try {
       set_nodelay(fd);
       auto streams = make_streams(loop_, fd, options_.limit);
+      const ContextEntry registered(context_);  // each connection gets a copy of start_server()'s context
       auto task = Task<>::start(loop_, serve(shared_from_this(), std::move(streams)), {}, {"", 0});
       remember(task);
       if (is_full()) pause(true);
@@ -139,6 +140,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   std::vector<Task<>> tasks_;
   std::unordered_map<const TaskCore*, std::size_t> indices_;  // where a task stands in tasks_
   TimerHandle resume_;
+  ContextRef context_{captured_context()};
   Event over_;
   std::shared_ptr<ServerCore> self_;  // while it listens: the loop owns it, as it owns tasks
 };

@@ -70,6 +70,7 @@ void CallbackCore::run_ready(ReadyNode& node, Dispatch how) noexcept {
   if (how == Dispatch::run && !self.cancelled && !self.spent) {
     self.running = true;
     try {
+      const ContextEntry entry(self.context);
       self.invoke(self);
     } catch (...) {
       report_current_exception(self.loop, "a callback threw");
@@ -221,6 +222,11 @@ void EventLoop::set_handler(detail::ExceptionHandler handler) {
   loop_->exception_handler = handler ? std::make_shared<detail::ExceptionHandler>(std::move(handler)) : nullptr;
 }
 
+void EventLoop::set_factory(detail::TaskFactory factory) {
+  loop_->own_task_factory = factory ? std::make_unique<detail::TaskFactory>(std::move(factory)) : nullptr;
+  loop_->task_factory = loop_->own_task_factory.get();
+}
+
 void EventLoop::call_exception_handler(const ExceptionContext& context) {
   const auto handler = loop_->exception_handler;  // which may replace itself
   if (!handler) return default_exception_handler(context);
@@ -235,6 +241,9 @@ void EventLoop::call_exception_handler(const ExceptionContext& context) {
 void EventLoop::default_exception_handler(const ExceptionContext& context) const {
   loop_->report_by_default(context);
 }
+
+EventLoop& detail::loop_of(const FutureCore& core) noexcept { return *Loop::of(*core.loop).facade; }
+EventLoop& AnyTask::get_loop() const noexcept { return detail::loop_of(*core_); }
 
 EventLoop& get_running_loop() { return *Loop::of(detail::running_loop_core()).facade; }
 

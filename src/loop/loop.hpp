@@ -72,6 +72,7 @@ class Loop final : public LoopCore {
   std::unordered_map<int, std::unique_ptr<DescriptorWatch>> descriptors;  // of add_reader and add_writer
   std::unique_ptr<SignalHandlers> signals;
   std::shared_ptr<ExceptionHandler> exception_handler;  // null: the default
+  std::unique_ptr<TaskFactory> own_task_factory;
   std::shared_ptr<void> default_executor;  // the thread pool, once something asked for it
   EventLoop* facade = nullptr;
   LoopInstruments* instruments = nullptr;

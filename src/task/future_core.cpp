@@ -78,6 +78,14 @@ bool FutureCore::cancel(std::exception_ptr message) noexcept {
   return true;
 }
 
+bool cancel_with_message(FutureCore& core, std::string_view message) {
+  return core.cancel(std::make_exception_ptr(std::runtime_error(std::string(message))));
+}
+
+void break_promise(FutureCore& core) noexcept {
+  core.finish_with_error(std::make_exception_ptr(BrokenPromiseError("the promise was destroyed without a result")));
+}
+
 void FutureCore::rethrow() {
   throw_unless_done();
   flags &= static_cast<std::uint8_t>(~kUnread);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/wait.hpp>
+#include <eddy/contextvars.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/runners.hpp>
+#include <eddy/wait.hpp>
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -11,10 +12,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
 #include "loop/signals.hpp"
+#include "task/task_extra.hpp"
 
 namespace eddy {
 namespace {
@@ -108,9 +111,12 @@ Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
 
 }  // namespace
 
-Runner::Runner(RunOptions options) : loop_({.backend = options.backend}) {}
+Runner::Runner(RunOptions options) : loop_({.backend = options.backend}) {
+  if (detail::has_context()) context_ = new Context(copy_context());
+}
 
 Runner::~Runner() {
+  const std::unique_ptr<Context> context(context_);
   try {
     close();
   } catch (const BaseException&) {
@@ -134,6 +140,7 @@ void Runner::run_main(const AnyTask& main) {
   } catch (const KeyboardInterrupt&) {
     throw_keyboard_interrupt();
   }
+  if (!context_ && main.core().extra && main.core().extra->context.get()) context_ = new Context(main.get_context());
   if (guard.count() > 0 && main.cancelled() && main.uncancel() == 0) throw_keyboard_interrupt();
 }
 

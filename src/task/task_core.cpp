@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/coro.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/futures.hpp>
 #include <eddy/tasks.hpp>
 #include <fmt/format.h>
 
@@ -21,7 +22,6 @@ TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handl
   run = &TaskCore::first_step;
   loop->all_tasks.push_back(static_cast<TaskListNode&>(*this));
   ++loop->task_count;
-  loop->ready.push(*this);
 }
 
 TaskCore::~TaskCore() { delete extra; }
@@ -33,7 +33,7 @@ inline void TaskCore::run_step() noexcept {
     flags &= static_cast<std::uint8_t>(~kContinue);
     std::exchange(resume_point, nullptr).resume();
   }
-  this_thread.task = nullptr;  // steps do not nest
+  this_thread.task = nullptr;
 
   if (resume_point) {
     // It asked for its own cancellation before it came to wait.
@@ -44,6 +44,15 @@ inline void TaskCore::run_step() noexcept {
   }
   if (!std::coroutine_handle<>::from_address(root).done()) [[unlikely]] die_suspended_on_nothing(*this);
   FutureCore::ops->collect(*this);
+}
+
+// Steps of other tasks do not nest, but this one stands on the stack of its maker's.
+void TaskCore::start_eagerly() noexcept {
+  TaskCore* const maker = this_thread.task;
+  flags |= kStarted;
+  run = &TaskCore::step;
+  run_step();
+  this_thread.task = maker;
 }
 
 void TaskCore::step(ReadyNode& node, Dispatch how) noexcept {
@@ -145,6 +154,16 @@ void remember_origin(TaskCore& task, const PromiseBase& promise) noexcept {
   }
 }
 
+void start_task_specially(TaskCore& task, TaskOptions options) {
+  if (const auto* factory = task.loop->task_factory) (*factory)(AnyTask::from_core(task), options);
+  if (!options.name.empty()) name_task(task, options.name);
+  if (options.context) give_context(task, *options.context);
+  else inherit_context(task);
+  const bool room = static_cast<const char*>(__builtin_frame_address(0)) >= this_thread.stack_floor;
+  if (options.eager_start && this_thread.loop == task.loop && room) task.start_eagerly();
+  else task.loop->ready.push(task);
+}
+
 void name_task(TaskCore& task, std::string_view name) { extra_of(task).name = name; }
 
 namespace {
@@ -172,7 +191,13 @@ void throw_coroutine_reused() {
 namespace eddy {
 
 bool AnyTask::cancel(std::string_view message) const {
-  return core_->cancel_task(std::make_exception_ptr(std::runtime_error(std::string(message))));
+  return detail::cancel_with_message(*core_, message);
+}
+
+TaskState AnyTask::state() const noexcept {
+  if (core_ == detail::this_thread.task) return TaskState::running;
+  if (!core_->done()) return TaskState::pending;
+  return core_->cancelled() ? TaskState::cancelled : TaskState::done;
 }
 
 std::string_view AnyTask::name() const { return detail::name_of(*core_); }

@@ -3,16 +3,22 @@
 #pragma once
 
 #include <eddy/coro.hpp>
+#include <eddy/detail/context.hpp>
 #include <eddy/detail/task_core.hpp>
 
 #include <exception>
 #include <string>
+
+namespace eddy {
+class Context;
+}
 
 namespace eddy::detail {
 
 struct TaskExtra {
   std::string name;
   std::exception_ptr cancel_message;
+  ContextRef context;
   // Where the task was made and what it ran, once a failure has outlived its coroutine.
   const char* function = nullptr;
   const char* file = nullptr;
@@ -22,6 +28,7 @@ struct TaskExtra {
 static_assert(sizeof(TaskCore) == 128, "a task is two cache lines");
 
 TaskExtra& extra_of(TaskCore& task) noexcept;
+void give_context(TaskCore& task, const Context& context);
 const std::string& name_of(TaskCore& task);
 void remember_origin(TaskCore& task, const PromiseBase& promise) noexcept;
 [[noreturn]] void die_suspended_on_nothing(const TaskCore& task) noexcept;

@@ -179,7 +179,7 @@ TEST(Charset, GbkHasNoEuroSignAsInCPython) {
 }
 
 TEST(Charset, AnUnknownLabelIsAnError) {
-  EXPECT_EQ(message_of<eddy::LookupError>([] { decode("", "klingon"); }), "unknown charset 'klingon'");
+  EXPECT_EQ(message_of<eddy::UnknownCharsetError>([] { decode("", "klingon"); }), "unknown charset 'klingon'");
   EXPECT_FALSE(eddy::known_charset("klingon"));
   EXPECT_FALSE(eddy::known_charset(""));
   EXPECT_EQ(eddy::charset_name("klingon"), "");

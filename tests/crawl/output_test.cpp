@@ -147,7 +147,7 @@ TEST(OrderedWriter, MisuseIsNamed) {
   EXPECT_EQ(TEXT_OF(eddy::ValueError, eddy::run(put_twice(folder / "f"))), "piece 0 'again' has come already");
   EXPECT_EQ(TEXT_OF(eddy::RuntimeError, eddy::run(hold_too_much(folder / "f"))),
             "piece 2: 6 bytes wait for piece 0, the limit is 5 (OrderedWriterOptions::max_held)");
-  EXPECT_EQ(TEXT_OF(eddy::LookupError, OrderedWriter(folder / "f", {.encoding = "klingon"})),
+  EXPECT_EQ(TEXT_OF(eddy::UnknownCharsetError, OrderedWriter(folder / "f", {.encoding = "klingon"})),
             "unknown charset 'klingon'");
 }
 

@@ -426,7 +426,7 @@ ASYNC_TEST(Spider, MisuseIsNamed) {
             "spider: per_host is 0, it must be at least 1");
   EXPECT_EQ(TEXT_OF(eddy::ValueError, Spider(follow_all, {.delay = -1s})), "spider: the delay is negative");
   EXPECT_EQ(TEXT_OF(eddy::ValueError, Spider(follow_all, {.timeout = 0s})), "spider: the timeout must be above 0");
-  EXPECT_EQ(TEXT_OF(eddy::LookupError, Spider(follow_all, {.encoding = "klingon"})), "unknown charset 'klingon'");
+  EXPECT_EQ(TEXT_OF(eddy::UnknownCharsetError, Spider(follow_all, {.encoding = "klingon"})), "unknown charset 'klingon'");
   Spider spider(follow_all, {.max_url_length = 30});
   EXPECT_EQ(TEXT_OF(eddy::ValueError, spider.start("ftp://a/")),
             "cannot crawl 'ftp://a/': only http and https can be fetched");

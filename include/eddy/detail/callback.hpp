@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <eddy/clock.hpp>
+#include <eddy/detail/context.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/future_await.hpp>
 #include <eddy/detail/task_core.hpp>
@@ -12,7 +13,10 @@
 
 namespace eddy {
 
+class Context;
+class AnyTask;
 struct ExceptionContext;
+struct TaskOptions;
 template <class T>
 class Task;
 
@@ -20,9 +24,10 @@ namespace detail {
 
 /// A callback that is, was or will be scheduled. Counted atomically: handles may cross threads.
 struct CallbackCore : ReadyNode, WaitNode {
-  explicit CallbackCore(LoopCore& owner) noexcept : loop(&owner) {}
+  explicit CallbackCore(LoopCore& owner) : loop(&owner), context(captured_context()) {}
 
   LoopCore* loop;
+  ContextRef context;
   void (*invoke)(CallbackCore&) = nullptr;
   void (*clear)(CallbackCore&) noexcept = nullptr;    // destroys the callable
   void (*destroy)(CallbackCore&) noexcept = nullptr;  // frees the node, its callable being cleared
@@ -38,7 +43,9 @@ struct CallbackCore : ReadyNode, WaitNode {
     if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) destroy(*this);
   }
   void drop_callable() noexcept {
-    if (!std::exchange(spent, true)) clear(*this);
+    if (std::exchange(spent, true)) return;
+    clear(*this);
+    context = ContextRef();
   }
   /// It will not run again; what it captured is destroyed at once.
   void cancel() noexcept;
@@ -75,23 +82,24 @@ CallbackCore* new_callback(LoopCore& loop, F callback) {
   return new Callback<F>(loop, std::move(callback));
 }
 
-/// A handler of loop errors, type-erased.
-class ExceptionHandler {
+/// A callable that a loop keeps, type-erased.
+template <class... Arguments>
+class ErasedHook {
  public:
   template <class F>
-  ExceptionHandler(F handler) : object_(is_empty(handler) ? nullptr : new F(std::move(handler))), table_(&kTable<F>) {}
-  ExceptionHandler(std::nullptr_t) noexcept {}
-  ExceptionHandler(ExceptionHandler&& other) noexcept
+  ErasedHook(F handler) : object_(is_empty(handler) ? nullptr : new F(std::move(handler))), table_(&kTable<F>) {}
+  ErasedHook(std::nullptr_t) noexcept {}
+  ErasedHook(ErasedHook&& other) noexcept
       : object_(std::exchange(other.object_, nullptr)), table_(other.table_) {}
-  ~ExceptionHandler() {
+  ~ErasedHook() {
     if (object_) table_->destroy(object_);
   }
   explicit operator bool() const noexcept { return object_ != nullptr; }
-  void operator()(const ExceptionContext& context) const { table_->call(object_, context); }
+  void operator()(Arguments... arguments) const { table_->call(object_, static_cast<Arguments>(arguments)...); }
 
  private:
   struct Table {
-    void (*call)(void*, const ExceptionContext&);
+    void (*call)(void*, Arguments...);
     void (*destroy)(void*) noexcept;
   };
   // A std::function, or a pointer to a function, that is null.
@@ -102,10 +110,19 @@ class ExceptionHandler {
     else return false;
   }
   template <class F>
-  static constexpr Table kTable{[](void* f, const ExceptionContext& context) { (*static_cast<F*>(f))(context); },
+  static constexpr Table kTable{[](void* f, Arguments... arguments) { (*static_cast<F*>(f))(static_cast<Arguments>(arguments)...); },
                                 [](void* f) noexcept { delete static_cast<F*>(f); }};
   void* object_ = nullptr;
   const Table* table_ = nullptr;
+};
+
+class ExceptionHandler : public ErasedHook<const ExceptionContext&> {
+ public:
+  using ErasedHook::ErasedHook;
+};
+class TaskFactory : public ErasedHook<const AnyTask&, TaskOptions&> {
+ public:
+  using ErasedHook::ErasedHook;
 };
 
 /// A finished task's value: moved out when this is its only handle, which it is for run().
@@ -141,6 +158,9 @@ class Handle {
     if (core_) core_->cancel();
   }
   bool cancelled() const noexcept { return core_ && core_->cancelled; }
+
+  /// The context it runs in. Include eddy/contextvars.hpp.
+  Context get_context() const;
 
  protected:
   detail::CallbackCore* core_ = nullptr;

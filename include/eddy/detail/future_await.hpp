@@ -3,6 +3,7 @@
 #pragma once
 
 #include <coroutine>
+#include <eddy/detail/context.hpp>
 #include <eddy/detail/result_slot.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <new>
@@ -113,30 +114,90 @@ class FutureAwaiter {
 /// the loop's run instead.
 void report_current_exception(LoopCore* loop, const char* message) noexcept;
 
-/// A user's done callback: belongs to the future until it is due, then to the ready queue.
+/// A user's done callback: belongs to the future until it is due, then to the ready queue, and to its handle.
+struct DoneCallbackCore : DoneNode {
+  void (*clear)(DoneCallbackCore&) noexcept = nullptr;    // destroys the callable
+  void (*destroy)(DoneCallbackCore&) noexcept = nullptr;  // frees the node
+  ContextRef context{captured_context()};
+  std::uint32_t references = 2;
+
+  /// The future, or the ready queue, has done with it.
+  void done_with() noexcept {
+    clear(*this);
+    context = ContextRef();
+    release();
+  }
+  void release() noexcept {
+    if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) destroy(*this);
+  }
+};
+
+}  // namespace eddy::detail
+
+namespace eddy {
+
+/// A callback that was registered with `add_done_callback()`: keep it to remove the callback, or drop it.
+class DoneCallbackHandle {
+ public:
+  DoneCallbackHandle() noexcept = default;
+  explicit DoneCallbackHandle(detail::DoneCallbackCore* core) noexcept : core_(core) {}  // takes over one reference
+  DoneCallbackHandle(DoneCallbackHandle&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  DoneCallbackHandle& operator=(DoneCallbackHandle&& other) noexcept {
+    std::swap(core_, other.core_);
+    return *this;
+  }
+  ~DoneCallbackHandle() {
+    if (core_) core_->release();
+  }
+
+  /// For futures and tasks: see remove_done_callback().
+  bool remove(const detail::FutureCore& future) const noexcept {
+    if (!core_ || core_->target != &future || !core_->is_linked()) return false;
+    core_->detach();
+    core_->done_with();
+    return true;
+  }
+
+ private:
+  detail::DoneCallbackCore* core_ = nullptr;
+};
+
+}  // namespace eddy
+
+namespace eddy::detail {
+
 template <class Handle, class F>
-struct DoneCallback final : DoneNode, Pooled {
-  explicit DoneCallback(F f) : callback(std::move(f)) { drop = &drop_callback; }
-  F callback;
+struct DoneCallback final : DoneCallbackCore, Pooled {
+  explicit DoneCallback(F f) : callback(std::move(f)) {
+    drop = [](DoneNode& node) noexcept { static_cast<DoneCallback&>(node).done_with(); };
+    clear = [](DoneCallbackCore& self) noexcept { static_cast<DoneCallback&>(self).callback.~F(); };
+    destroy = [](DoneCallbackCore& self) noexcept { delete static_cast<DoneCallback*>(&self); };
+  }
+  ~DoneCallback() {}
+  union {
+    F callback;
+  };
 
   static void call(ReadyNode& node, Dispatch how) noexcept {
     auto* self = static_cast<DoneCallback*>(&node);
     if (how == Dispatch::run) try {
+        const ContextEntry entry(self->context);
         Handle handle = Handle::from_core(*self->target);
         self->callback(handle);
       } catch (...) {
         report_current_exception(self->target->loop, "a done callback threw");
       }
-    self->target->release();
-    delete self;
+    auto* const target = self->target;
+    self->done_with();
+    target->release();
   }
-  static void drop_callback(DoneNode& node) noexcept { delete static_cast<DoneCallback*>(&node); }
 };
 
 template <class Handle, class F>
-void add_done_callback(FutureCore& core, F callback) {
+DoneCallbackHandle add_done_callback(FutureCore& core, F callback) {
   auto* node = new DoneCallback<Handle, F>(std::move(callback));
   node->attach(core, &DoneCallback<Handle, F>::call);
+  return DoneCallbackHandle(node);
 }
 
 }  // namespace eddy::detail

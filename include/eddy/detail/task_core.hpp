@@ -23,11 +23,13 @@
 
 namespace eddy::detail {
 
+struct ContextCore;
 struct FutureCore;
 struct LoopCore;
 struct PromiseBase;
 struct TaskCore;
 struct TaskExtra;
+class TaskFactory;
 struct WaitNode;
 class Text;
 
@@ -155,6 +157,8 @@ struct TaskCore : FutureCore, ReadyNode, WaitNode, TaskListNode {
   ~TaskCore();
 
   static void step(ReadyNode& node, Dispatch how) noexcept;
+  /// The first step, at once, inside the task that makes this one.
+  void start_eagerly() noexcept;
 
   bool waiting() const noexcept { return (flags & kWaiting) != 0; }
   bool must_throw() const noexcept { return (flags & (kMustCancel | kWaitCancelled)) != 0; }
@@ -200,6 +204,7 @@ struct LoopCore {
   ReadyQueue ready;
   List all_tasks;
   std::size_t task_count = 0;
+  const TaskFactory* task_factory = nullptr;  // null: none
 };
 
 /// What runs on this thread.
@@ -207,6 +212,7 @@ struct ThreadState {
   LoopCore* loop = nullptr;
   TaskCore* task = nullptr;
   const char* stack_floor = nullptr;  // below it, a coroutine's child starts from the loop
+  ContextCore* context = nullptr;     // outside of tasks; null: empty
 };
 extern constinit thread_local ThreadState this_thread;
 

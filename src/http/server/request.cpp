@@ -68,7 +68,7 @@ Coro<std::string> Request::text() {
   const std::string charset(type ? type->charset() : "");
   try {
     co_return eddy::decode(bytes, charset.empty() ? "utf-8" : charset);
-  } catch (const LookupError& e) {
+  } catch (const UnknownCharsetError& e) {
     throw UnsupportedMediaType(e.what());
   } catch (const UnicodeError& e) {
     throw BadRequest(e.what());
