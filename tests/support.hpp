@@ -12,10 +12,17 @@ using namespace std::chrono_literals;
 using eddy::Coro;
 using eddy::Task;
 
-/// A test whose body is a coroutine in virtual time.
-#define ASYNC_TEST(suite, name)                                      \
-  static Coro<> suite##_##name##_body();                             \
-  TEST(suite, name) { eddy::testing::run(suite##_##name##_body()); } \
+/// A test whose body is a coroutine, in virtual time: on the simulated back end and on each that waits for the
+/// kernel.
+#define ASYNC_TEST(suite, name)                                                                    \
+  static Coro<> suite##_##name##_body();                                                           \
+  TEST(suite, name) {                                                                              \
+    eddy::testing::run(suite##_##name##_body());                                                   \
+    for (auto backend : eddy::available_backends()) {                                              \
+      SCOPED_TRACE(std::string(eddy::to_string(backend)));                                         \
+      eddy::run(suite##_##name##_body(), {.backend = backend, .virtual_time = true});              \
+    }                                                                                              \
+  }                                                                                                \
   static Coro<> suite##_##name##_body()
 
 /// The same on each back end that waits for the kernel, in real time.

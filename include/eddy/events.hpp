@@ -36,6 +36,7 @@ std::vector<Backend> available_backends();
 struct LoopOptions {
   Backend backend = Backend::automatic;
   int io_poll_interval = 64;  // callbacks and steps between two polls while there is work; 1: as asyncio does
+  bool virtual_time = false;  // the clock jumps to the next timer when no descriptor is ready: for tests
 };
 
 /// What an exception handler is told: something went wrong and no code is there to catch it.

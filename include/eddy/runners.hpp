@@ -9,6 +9,7 @@ namespace eddy {
 
 struct RunOptions {
   Backend backend = Backend::automatic;
+  bool virtual_time = false;  // as in LoopOptions
 };
 
 /// A loop of one's own and what belongs to it: `asyncio.Runner`. Runs any number of coroutines, then

@@ -5,6 +5,7 @@
 // descriptor and a StreamSink, and nothing above it knows how.
 #pragma once
 
+#include <eddy/detail/list.hpp>
 #include <sys/uio.h>
 
 #include <cstddef>
@@ -98,5 +99,7 @@ class Backend {
 std::unique_ptr<Backend> make_readiness_backend(std::unique_ptr<Poller> poller);
 /// A virtual clock that jumps to the next timer when nothing else can happen. It has no descriptors.
 std::unique_ptr<Backend> make_simulated_backend();
+/// The same clock over a back end with descriptors. `ready`: the loop's, which the kernel's events fill.
+std::unique_ptr<Backend> make_virtual_time_backend(std::unique_ptr<Backend> kernel, const ReadyQueue& ready);
 
 }  // namespace eddy::detail

@@ -44,13 +44,23 @@ std::vector<Backend> available_backends() { return {Backend::epoll, Backend::pol
 
 namespace detail {
 
-std::unique_ptr<eddy::detail::Backend> make_backend(eddy::Backend kind) {
-  switch (kind == eddy::Backend::automatic ? backend_from_environment() : kind) {
-    case eddy::Backend::poll: return make_readiness_backend(make_poll_poller());
-    case eddy::Backend::select: return make_readiness_backend(make_select_poller());
-    case eddy::Backend::simulated: return make_simulated_backend();
-    default: return make_readiness_backend(make_epoll_poller());
+namespace {
+
+std::unique_ptr<Poller> make_poller(eddy::Backend kind) {
+  switch (kind) {
+    case eddy::Backend::poll: return make_poll_poller();
+    case eddy::Backend::select: return make_select_poller();
+    default: return make_epoll_poller();
   }
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(const LoopOptions& options, const ReadyQueue& ready) {
+  const auto kind = options.backend == eddy::Backend::automatic ? backend_from_environment() : options.backend;
+  if (kind == eddy::Backend::simulated) return make_simulated_backend();
+  auto kernel = make_readiness_backend(make_poller(kind));
+  return options.virtual_time ? make_virtual_time_backend(std::move(kernel), ready) : std::move(kernel);
 }
 
 void CallbackCore::cancel() noexcept {

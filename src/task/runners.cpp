@@ -111,7 +111,7 @@ Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
 
 }  // namespace
 
-Runner::Runner(RunOptions options) : loop_({.backend = options.backend}) {
+Runner::Runner(RunOptions options) : loop_({.backend = options.backend, .virtual_time = options.virtual_time}) {
   if (detail::has_context()) context_ = new Context(copy_context());
 }
 
