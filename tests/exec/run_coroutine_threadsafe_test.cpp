@@ -21,8 +21,7 @@ Coro<int> give(int value, eddy::Duration after = 1ms) {
 
 }  // namespace
 
-// FUT-13, SYS-03
-BACKEND_TEST(ThreadsafeRun, GivesValuesAndExceptionsToAThread) {
+BACKEND_TEST(ThreadsafeRun, FUT_13_SYS_03_GivesValuesAndExceptionsToAThread) {
   auto& here = loop();
   auto fail = []() -> Coro<> {
     co_await eddy::sleep(1ms);
@@ -36,8 +35,8 @@ BACKEND_TEST(ThreadsafeRun, GivesValuesAndExceptionsToAThread) {
   EXPECT_EQ(co_await eddy::to_thread(job), "4 no");
 }
 
-// FUT-13, 2.2 item 22
-BACKEND_TEST(ThreadsafeRun, CancelledByTheThreadCancelsTheTask) {
+// 2.2 item 22
+BACKEND_TEST(ThreadsafeRun, FUT_13_CancelledByTheThreadCancelsTheTask) {
   auto& here = loop();
   auto unwound = loop().create_future<>();
   auto wait = [&]() -> Coro<int> {
@@ -93,8 +92,7 @@ BACKEND_TEST(ThreadsafeRun, CancelledAtOnceNeverRuns) {
   EXPECT_EQ(ran, 0);
 }
 
-// SYS-03
-TEST(ThreadsafeRunOfAClosedLoop, Throws) {
+TEST(ThreadsafeRunOfAClosedLoop, SYS_03_Throws) {
   eddy::EventLoop closed;
   closed.close();
   closed.set_exception_handler([](const eddy::ExceptionContext&) {});
@@ -103,8 +101,8 @@ TEST(ThreadsafeRunOfAClosedLoop, Throws) {
   ::testing::internal::GetCapturedStderr();
 }
 
-// SYS-03: nobody waits without end for a loop that is gone.
-TEST(ThreadsafeRunOfALoopThatCloses, IsCancelled) {
+// nobody waits without end for a loop that is gone.
+TEST(ThreadsafeRunOfALoopThatCloses, SYS_03_IsCancelled) {
   eddy::concurrent::Future<int> never_began, began;
   {
     eddy::EventLoop loop;

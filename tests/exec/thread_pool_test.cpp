@@ -34,8 +34,7 @@ TEST(ThreadPool, GivesValuesAndExceptions) {
   EXPECT_EQ(*pool.submit([](std::unique_ptr<int> p) { return p; }, std::make_unique<int>(4)).result(), 4);
 }
 
-// SYS-05, SYNC-15
-TEST(ThreadPool, RunsNoMoreThanItsWorkersAtOnce) {
+TEST(ThreadPool, SYS_05_SYNC_15_RunsNoMoreThanItsWorkersAtOnce) {
   ThreadPoolExecutor pool{{.max_workers = 3}};
   std::atomic<int> inside{0}, most{0};
   std::vector<eddy::concurrent::Future<void>> jobs;
@@ -52,8 +51,7 @@ TEST(ThreadPool, RunsNoMoreThanItsWorkersAtOnce) {
   EXPECT_LE(most, 3);
 }
 
-// SYS-05
-TEST(ThreadPool, BeginsJobsInTheOrderInWhichTheyCame) {
+TEST(ThreadPool, SYS_05_BeginsJobsInTheOrderInWhichTheyCame) {
   ThreadPoolExecutor pool{{.max_workers = 1}};
   Log log;
   for (int i = 0; i < 5; ++i) pool.submit([&, i] { log(i); });
@@ -108,8 +106,7 @@ TEST(ThreadPool, CallsBackWhenDoneOrAtOnce) {
   EXPECT_EQ(calls, 4);
 }
 
-// SYS-04
-TEST(ThreadPool, RefusesJobsAfterShutdown) {
+TEST(ThreadPool, SYS_04_RefusesJobsAfterShutdown) {
   ThreadPoolExecutor pool;
   pool.shutdown();
   pool.shutdown();

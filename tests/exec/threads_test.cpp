@@ -33,8 +33,7 @@ Coro<> until(const Gate& gate) {
 
 }  // namespace
 
-// SYS-01
-BACKEND_TEST(ToThread, GivesValuesAndExceptionsWhileTheLoopGoesOn) {
+BACKEND_TEST(ToThread, SYS_01_GivesValuesAndExceptionsWhileTheLoopGoesOn) {
   Gate gate;
   auto job = [&](int x) {
     gate.pass();
@@ -72,8 +71,7 @@ BACKEND_TEST(ToThread, RunsInAnExecutorOfTheCallersChoice) {
   EXPECT_EQ(co_await loop().run_in_executor([](int x) { return x; }, 5), 5);
 }
 
-// SYS-02
-BACKEND_TEST(ToThread, CancelledBeforeItBeginsNeverRuns) {
+BACKEND_TEST(ToThread, SYS_02_CancelledBeforeItBeginsNeverRuns) {
   ThreadPoolExecutor pool{{.max_workers = 1}};
   Gate gate, begun;
   std::atomic<bool> ran{false};
@@ -94,8 +92,7 @@ BACKEND_TEST(ToThread, CancelledBeforeItBeginsNeverRuns) {
   EXPECT_FALSE(ran);
 }
 
-// SYS-02
-BACKEND_TEST(ToThread, CancelledWhileItRunsIsWaitedFor) {
+BACKEND_TEST(ToThread, SYS_02_CancelledWhileItRunsIsWaitedFor) {
   Gate gate, begun;
   std::atomic<bool> ended{false};
   auto job = [&] {
@@ -134,8 +131,7 @@ BACKEND_TEST(ToThread, OfAJobThatThePoolThrewAwayIsCancelled) {
   busy.result();
 }
 
-// SYS-04
-BACKEND_TEST(ToThread, InAPoolThatWasShutDownThrowsAndTheTaskGoesOn) {
+BACKEND_TEST(ToThread, SYS_04_InAPoolThatWasShutDownThrowsAndTheTaskGoesOn) {
   ThreadPoolExecutor pool;
   pool.shutdown();
   auto job = [] { return 1; };
@@ -198,8 +194,8 @@ BACKEND_TEST(ToThread, ManyJobsAndCancellationsLoseNothing) {
   EXPECT_GE(ran, 200);
 }
 
-// SYS-22: the virtual clock stands still while a thread works.
-ASYNC_TEST(ToThread, TakesNoVirtualTime) {
+// the virtual clock stands still while a thread works.
+ASYNC_TEST(ToThread, SYS_22_TakesNoVirtualTime) {
   auto job = [] {
     std::this_thread::sleep_for(5ms);
     return 1;

@@ -10,8 +10,7 @@
 
 using eddy::Address;
 
-// IO-22
-TEST(Addresses, AreReadAndWrittenBothWays) {
+TEST(Addresses, IO_22_AreReadAndWrittenBothWays) {
   EXPECT_EQ(Address("127.0.0.1", 80).str(), "127.0.0.1:80");
   EXPECT_EQ(Address("::1", 8080).str(), "[::1]:8080");
   EXPECT_EQ(Address("0:0::0001", 1).host(), "::1");

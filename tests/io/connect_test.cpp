@@ -35,16 +35,14 @@ struct SilentPort {
 
 }  // namespace
 
-// IO-09
-BACKEND_TEST(Connecting, ToOneAddressThatRefusesSaysWhich) {
+BACKEND_TEST(Connecting, IO_09_ToOneAddressThatRefusesSaysWhich) {
   SilentPort silent;
   const auto error = co_await error_of<eddy::ConnectionRefusedError>(open_connection("127.0.0.1", silent.port));
   EXPECT_EQ(error.what(), fmt::format("connect to 127.0.0.1:{}: Connection refused", silent.port));
   EXPECT_EQ(error.error_number(), ECONNREFUSED);
 }
 
-// IO-10
-BACKEND_TEST(Connecting, ToSeveralAddressesListsEachFailure) {
+BACKEND_TEST(Connecting, IO_10_ToSeveralAddressesListsEachFailure) {
   SilentPort silent;
   const auto addresses = co_await eddy::getaddrinfo("localhost", silent.port);
   const auto error = co_await error_of<eddy::OSError>(open_connection("localhost", silent.port));
@@ -60,16 +58,14 @@ BACKEND_TEST(Connecting, ToSeveralAddressesListsEachFailure) {
   for (const auto& address : addresses) EXPECT_NE(text.find("\n  " + address.str() + ": "), text.npos) << text;
 }
 
-// IO-09
-BACKEND_TEST(Connecting, RefusesBadPorts) {
+BACKEND_TEST(Connecting, IO_09_RefusesBadPorts) {
   const auto high = co_await error_of<eddy::ValueError>(open_connection("localhost", 70000));
   EXPECT_STREQ(high.what(), "connect to localhost: port 70000 is outside of 0 to 65535");
   const auto low = co_await error_of<eddy::ValueError>(open_connection("localhost", -1));
   EXPECT_STREQ(low.what(), "connect to localhost: port -1 is outside of 0 to 65535");
 }
 
-// IO-11
-BACKEND_TEST(Connecting, FromALocalAddressBindsIt) {
+BACKEND_TEST(Connecting, IO_11_FromALocalAddressBindsIt) {
   eddy::Queue<std::string> peers;
   auto handler = [&](eddy::StreamReader, eddy::StreamWriter writer) -> Coro<> {
     peers.put_nowait(writer.peer_address().host());
@@ -86,8 +82,7 @@ BACKEND_TEST(Connecting, FromALocalAddressBindsIt) {
   server.close();
 }
 
-// IO-12
-BACKEND_TEST(Connecting, CancelledLeaksNoDescriptor) {
+BACKEND_TEST(Connecting, IO_12_CancelledLeaksNoDescriptor) {
   // A listener whose queue is full: further connections stay on their way.
   auto listener = eddy::detail::listen_on(Address("127.0.0.1", 0), 0, true, false);
   const int port = eddy::detail::local_of(listener.get()).port();
@@ -108,15 +103,13 @@ BACKEND_TEST(Connecting, CancelledLeaksNoDescriptor) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
-// IO-25
-BACKEND_TEST(Resolving, NumericAddressesNeedsNoThread) {
+BACKEND_TEST(Resolving, IO_25_NumericAddressesNeedsNoThread) {
   const auto addresses = co_await eddy::getaddrinfo("::1", 80);
   EXPECT_EQ(addresses.size(), 1u);
   EXPECT_EQ(addresses.at(0).str(), "[::1]:80");
 }
 
-// IO-25
-BACKEND_TEST(Resolving, FailuresHaveTheResolversCode) {
+BACKEND_TEST(Resolving, IO_25_FailuresHaveTheResolversCode) {
   const auto error = co_await error_of<eddy::GaiError>(eddy::getaddrinfo("no such host", 80));
   EXPECT_EQ(std::string(error.what()),
             fmt::format("cannot resolve 'no such host': {}", ::gai_strerror(error.error_number())));

@@ -37,8 +37,7 @@ Coro<std::string> ask(int port, std::string line) {
 
 }  // namespace
 
-// IO-14
-BACKEND_TEST(Servers, ServeABurst) {
+BACKEND_TEST(Servers, IO_14_ServeABurst) {
   auto server = co_await start_server(echo, "127.0.0.1", 0);
   std::vector<Coro<std::string>> clients;
   for (int i = 0; i < 200; ++i) clients.push_back(ask(server.port(), std::to_string(i) + "\n"));
@@ -49,8 +48,7 @@ BACKEND_TEST(Servers, ServeABurst) {
   EXPECT_EQ(server.connections(), 0u);
 }
 
-// IO-19
-BACKEND_TEST(Servers, CloseStopsAcceptingAndLeavesConnections) {
+BACKEND_TEST(Servers, IO_19_CloseStopsAcceptingAndLeavesConnections) {
   auto server = co_await start_server(echo, "127.0.0.1", 0);
   const int port = server.port();
   auto streams = co_await open_connection("127.0.0.1", port);
@@ -93,8 +91,7 @@ BACKEND_TEST(Servers, ServeForeverClosesWhenItIsCancelled) {
   EXPECT_FALSE(server.is_serving());
 }
 
-// STREAM-13
-BACKEND_TEST(Servers, ReportWhatAHandlerThrowsAndCloseThatConnectionOnly) {
+BACKEND_TEST(Servers, STREAM_13_ReportWhatAHandlerThrowsAndCloseThatConnectionOnly) {
   Log log;
   eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) {
     log(context.message + ":", TEXT_OF(std::runtime_error, std::rethrow_exception(context.exception)));
@@ -145,8 +142,7 @@ BACKEND_TEST(Servers, HoldBackConnectionsBeyondTheirMaximum) {
   server.close();
 }
 
-// IO-20
-BACKEND_TEST(Servers, NameTheAddressThatIsInUseAndTheBadPort) {
+BACKEND_TEST(Servers, IO_20_NameTheAddressThatIsInUseAndTheBadPort) {
   auto server = co_await start_server(echo, "127.0.0.1", 0);
   const auto used = co_await error_of<eddy::OSError>(start_server(echo, "127.0.0.1", server.port()));
   EXPECT_EQ(used.what(), fmt::format("listen on 127.0.0.1:{}: Address already in use", server.port()));
@@ -157,8 +153,7 @@ BACKEND_TEST(Servers, NameTheAddressThatIsInUseAndTheBadPort) {
   again.close();
 }
 
-// IO-22
-BACKEND_TEST(Servers, ListenOnEveryFamilyWithOnePort) {
+BACKEND_TEST(Servers, IO_22_ListenOnEveryFamilyWithOnePort) {
   auto server = co_await start_server(echo, "", 0);
   for (const auto& address : server.addresses()) EXPECT_EQ(address.port(), server.port());
   auto answer = co_await ask(server.port(), "hi\n");
@@ -166,8 +161,7 @@ BACKEND_TEST(Servers, ListenOnEveryFamilyWithOnePort) {
   server.close();
 }
 
-// IO-21
-BACKEND_TEST(Servers, ShareAPortWhenAsked) {
+BACKEND_TEST(Servers, IO_21_ShareAPortWhenAsked) {
   auto first = co_await start_server(echo, "127.0.0.1", 0, {.reuse_port = true});
   auto second = co_await start_server(echo, "127.0.0.1", first.port(), {.reuse_port = true});
   EXPECT_EQ(first.port(), second.port());
@@ -177,8 +171,7 @@ BACKEND_TEST(Servers, ShareAPortWhenAsked) {
   second.close();
 }
 
-// IO-13
-BACKEND_TEST(Servers, OutOfDescriptorsBackOffReportAndGoOn) {
+BACKEND_TEST(Servers, IO_13_OutOfDescriptorsBackOffReportAndGoOn) {
   Log log;
   eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) { log(context.message); });
   auto server = co_await start_server(echo, "127.0.0.1", 0);
@@ -206,8 +199,7 @@ BACKEND_TEST(Servers, OutOfDescriptorsBackOffReportAndGoOn) {
   server.close();
 }
 
-// LOOP-16
-TEST(ServersOfAClosedLoop, CloseTheirDescriptors) {
+TEST(ServersOfAClosedLoop, LOOP_16_CloseTheirDescriptors) {
   int port = 0;
   auto main = [&]() -> Coro<> {
     auto server = co_await start_server(echo, "127.0.0.1", 0);

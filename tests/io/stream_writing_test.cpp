@@ -37,8 +37,7 @@ Coro<Connected> connected() {
 
 }  // namespace
 
-// STREAM-10, STREAM-12, IO-15
-BACKEND_TEST(StreamWriting, TenMegabytesArriveInOrderThenTheEnd) {
+BACKEND_TEST(StreamWriting, STREAM_10_STREAM_12_IO_15_TenMegabytesArriveInOrderThenTheEnd) {
   auto both = co_await connected();
   std::string sent;
   for (int i = 0; i < 10 * 1024 * 1024 / 8; ++i) {
@@ -57,8 +56,7 @@ BACKEND_TEST(StreamWriting, TenMegabytesArriveInOrderThenTheEnd) {
   EXPECT_TRUE(received == sent);
 }
 
-// STREAM-10
-BACKEND_TEST(StreamWriting, CloseSendsWhatWasWrittenBefore) {
+BACKEND_TEST(StreamWriting, STREAM_10_CloseSendsWhatWasWrittenBefore) {
   auto both = co_await connected();
   const std::string big(4 * 1024 * 1024, 'x');
   both.near.writer.write(big);
@@ -73,8 +71,7 @@ BACKEND_TEST(StreamWriting, CloseSendsWhatWasWrittenBefore) {
   EXPECT_EQ(both.near.writer.fileno(), -1);
 }
 
-// STREAM-10
-ASYNC_TEST(StreamWriting, AbortDropsWhatWasNotSent) {
+ASYNC_TEST(StreamWriting, STREAM_10_AbortDropsWhatWasNotSent) {
   auto pair = stream_pair({.room = 4});
   pair.near.writer.write("0123456789");
   pair.near.writer.abort();
@@ -87,8 +84,7 @@ ASYNC_TEST(StreamWriting, AbortDropsWhatWasNotSent) {
   pair.near.writer.write("into the void");
 }
 
-// STREAM-11
-ASYNC_TEST(StreamWriting, AfterCloseOrWriteEofThrows) {
+ASYNC_TEST(StreamWriting, STREAM_11_AfterCloseOrWriteEofThrows) {
   auto closed = stream_pair();
   closed.near.writer.close();
   EXPECT_EQ(TEXT_OF(eddy::RuntimeError, closed.near.writer.write("x")), "write to a closed stream after close()");
@@ -100,8 +96,7 @@ ASYNC_TEST(StreamWriting, AfterCloseOrWriteEofThrows) {
   co_return;
 }
 
-// STREAM-08
-ASYNC_TEST(StreamWriting, DrainWaitsForTheLowWaterMarkAndWakesAll) {
+ASYNC_TEST(StreamWriting, STREAM_08_DrainWaitsForTheLowWaterMarkAndWakesAll) {
   auto pair = stream_pair({.room = 1024});
   co_await pair.near.writer.drain();  // nothing to wait for
   pair.near.writer.write(std::string(100 * 1024, 'x'));
@@ -122,8 +117,7 @@ ASYNC_TEST(StreamWriting, DrainWaitsForTheLowWaterMarkAndWakesAll) {
   EXPECT_EQ(log.str(), "1 1, 2 1");
 }
 
-// STREAM-07
-BACKEND_TEST(StreamWriting, ASlowReaderHoldsTheWriterBack) {
+BACKEND_TEST(StreamWriting, STREAM_07_ASlowReaderHoldsTheWriterBack) {
   auto both = co_await connected();
   const std::string block(64 * 1024, 'x');
   std::size_t written = 0;
@@ -148,8 +142,7 @@ BACKEND_TEST(StreamWriting, ASlowReaderHoldsTheWriterBack) {
   co_await error_of<eddy::CancelledError>(task);
 }
 
-// STREAM-14
-ASYNC_TEST(StreamWriting, ACorkHoldsWritesBackUntilItsEnd) {
+ASYNC_TEST(StreamWriting, STREAM_14_ACorkHoldsWritesBackUntilItsEnd) {
   auto pair = stream_pair();
   {
     auto cork = pair.near.writer.cork();
@@ -167,8 +160,7 @@ ASYNC_TEST(StreamWriting, ACorkHoldsWritesBackUntilItsEnd) {
   EXPECT_EQ(got, "one two three");
 }
 
-// STREAM-12
-ASYNC_TEST(StreamWriting, TheEndUnderACorkIsSentWithIt) {
+ASYNC_TEST(StreamWriting, STREAM_12_TheEndUnderACorkIsSentWithIt) {
   auto pair = stream_pair();
   { auto cork = pair.near.writer.cork(); pair.near.writer.write_eof(); }
   auto got = co_await pair.far.reader.read();
@@ -192,8 +184,7 @@ ASYNC_TEST(StreamWriting, TheEndUnderACorkIsSentWithIt) {
   EXPECT_EQ(got, "last");
 }
 
-// IO-17
-BACKEND_TEST(StreamWriting, GoesOnAfterThePeersEnd) {
+BACKEND_TEST(StreamWriting, IO_17_GoesOnAfterThePeersEnd) {
   auto both = co_await connected();
   both.near.writer.write_eof();
   auto end = co_await both.far.reader.read();
@@ -204,8 +195,7 @@ BACKEND_TEST(StreamWriting, GoesOnAfterThePeersEnd) {
   EXPECT_EQ(got, "still here");
 }
 
-// IO-18, STREAM-09
-BACKEND_TEST(StreamWriting, ToAPeerThatIsGoneFailsWithoutASignal) {
+BACKEND_TEST(StreamWriting, IO_18_STREAM_09_ToAPeerThatIsGoneFailsWithoutASignal) {
   auto both = co_await connected();
   both.far.writer.write("unread");
   both.near.reader = {};
@@ -217,16 +207,14 @@ BACKEND_TEST(StreamWriting, ToAPeerThatIsGoneFailsWithoutASignal) {
   co_await error_of<eddy::ConnectionError>(both.far.writer.drain());
 }
 
-// STREAM-17
-BACKEND_TEST(StreamWriting, DroppingTheStreamsClosesTheDescriptor) {
+BACKEND_TEST(StreamWriting, STREAM_17_DroppingTheStreamsClosesTheDescriptor) {
   auto both = co_await connected();
   both.near = {};
   auto end = co_await both.far.reader.read();
   EXPECT_EQ(end, "");
 }
 
-// STREAM-18, IO-30
-BACKEND_TEST(StreamWriting, KnowsItsAddressesAndSendsAtOnce) {
+BACKEND_TEST(StreamWriting, STREAM_18_IO_30_KnowsItsAddressesAndSendsAtOnce) {
   auto both = co_await connected();
   EXPECT_EQ(both.near.writer.local_address(), both.far.writer.peer_address());
   EXPECT_EQ(both.near.writer.peer_address(), both.far.writer.local_address());
@@ -240,8 +228,7 @@ BACKEND_TEST(StreamWriting, KnowsItsAddressesAndSendsAtOnce) {
   EXPECT_FALSE(both.near.writer.peer_address());
 }
 
-// LOOP-16
-TEST(StreamsOfAClosedLoop, AreDeadButHarmless) {
+TEST(StreamsOfAClosedLoop, LOOP_16_AreDeadButHarmless) {
   eddy::testing::StreamPair kept;
   {
     eddy::EventLoop loop({.backend = eddy::Backend::simulated});

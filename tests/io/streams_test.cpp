@@ -67,8 +67,7 @@ void over_every_piece_and_tcp(const std::string& text, const Body& body) {
 
 }  // namespace
 
-// STREAM-01, STREAM-16
-TEST(StreamReading, ReadTakesWhatThereIsAndIsEmptyAtTheEnd) {
+TEST(StreamReading, STREAM_01_STREAM_16_ReadTakesWhatThereIsAndIsEmptyAtTheEnd) {
   over_every_piece_and_tcp("hello, world", [](StreamReader& reader) -> Coro<> {
     std::string all;
     for (;;) {
@@ -84,8 +83,7 @@ TEST(StreamReading, ReadTakesWhatThereIsAndIsEmptyAtTheEnd) {
   });
 }
 
-// STREAM-01
-TEST(StreamReading, ReadWithoutANumberTakesAll) {
+TEST(StreamReading, STREAM_01_ReadWithoutANumberTakesAll) {
   over_every_piece_and_tcp("hello, world\nand more\n", [](StreamReader& reader) -> Coro<> {
     auto all = co_await reader.read();
     EXPECT_EQ(all, "hello, world\nand more\n");
@@ -94,8 +92,7 @@ TEST(StreamReading, ReadWithoutANumberTakesAll) {
   });
 }
 
-// STREAM-01, STREAM-02
-TEST(StreamReading, ReadExactlyGivesAsMuchOrThrowsWithThePart) {
+TEST(StreamReading, STREAM_01_STREAM_02_ReadExactlyGivesAsMuchOrThrowsWithThePart) {
   over_every_piece_and_tcp("0123456789", [](StreamReader& reader) -> Coro<> {
     auto none = co_await reader.readexactly(0);
     EXPECT_EQ(none, "");
@@ -116,8 +113,7 @@ TEST(StreamReading, ReadExactlyOfAnAbsurdLengthEndsWithTheStream) {
   });
 }
 
-// STREAM-01, STREAM-03
-TEST(StreamReading, ReadUntilFindsASeparatorThatIsSplit) {
+TEST(StreamReading, STREAM_01_STREAM_03_ReadUntilFindsASeparatorThatIsSplit) {
   over_every_piece_and_tcp("one\r\ntwo\r\n\r\nrest", [](StreamReader& reader) -> Coro<> {
     auto first = co_await reader.readuntil("\r\n");
     EXPECT_EQ(first, "one\r\n");
@@ -129,8 +125,7 @@ TEST(StreamReading, ReadUntilFindsASeparatorThatIsSplit) {
   });
 }
 
-// STREAM-01, STREAM-04
-TEST(StreamReading, LinesEndWithWhatIsLeft) {
+TEST(StreamReading, STREAM_01_STREAM_04_LinesEndWithWhatIsLeft) {
   over_every_piece_and_tcp("a\n\nlast", [](StreamReader& reader) -> Coro<> {
     auto a = co_await reader.readline();
     EXPECT_EQ(a, "a\n");
@@ -146,8 +141,7 @@ TEST(StreamReading, LinesEndWithWhatIsLeft) {
   });
 }
 
-// STREAM-03
-TEST(StreamReading, PastItsLimitASeparatorIsRefusedAndTheBytesStay) {
+TEST(StreamReading, STREAM_03_PastItsLimitASeparatorIsRefusedAndTheBytesStay) {
   over_every_piece_and_tcp("0123456789abcdef0123\nok\n", [](StreamReader& reader) -> Coro<> {
     auto error = co_await error_of<eddy::LimitOverrunError>(reader.readuntil("\n"));
     EXPECT_GT(error.consumed(), 16u);
@@ -159,8 +153,8 @@ TEST(StreamReading, PastItsLimitASeparatorIsRefusedAndTheBytesStay) {
   });
 }
 
-// STREAM-03: the whole texts
-ASYNC_TEST(StreamLimits, SayWhatCameAndWhatTheLimitIs) {
+// the whole texts
+ASYNC_TEST(StreamLimits, STREAM_03_SayWhatCameAndWhatTheLimitIs) {
   auto pair = stream_pair({.limit = 4});
   pair.near.writer.write("0123456789");
   auto missing = co_await error_of<eddy::LimitOverrunError>(pair.far.reader.readuntil("\n"));
@@ -193,8 +187,7 @@ TEST(StreamReading, ViewsAndParsersSeeTheSameBytes) {
   });
 }
 
-// STREAM-05
-ASYNC_TEST(StreamReading, BySecondTaskIsRefused) {
+ASYNC_TEST(StreamReading, STREAM_05_BySecondTaskIsRefused) {
   auto pair = stream_pair();
   auto body = [&]() -> Coro<> { co_await pair.far.reader.read(1); };
   auto first = eddy::create_task(body());
@@ -244,8 +237,7 @@ BACKEND_TEST(StreamReading, CancelledOverTcpLosesNoByte) {
   }
 }
 
-// STREAM-06, IO-18
-BACKEND_TEST(StreamReading, AResetWakesTheReaderAndEveryLaterRead) {
+BACKEND_TEST(StreamReading, STREAM_06_IO_18_AResetWakesTheReaderAndEveryLaterRead) {
   auto pair = co_await tcp_pair();
   const linger reset{1, 0};
   ::setsockopt(pair.near.writer.fileno(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -258,8 +250,7 @@ BACKEND_TEST(StreamReading, AResetWakesTheReaderAndEveryLaterRead) {
   co_await error_of<eddy::ConnectionResetError>(pair.far.writer.drain());
 }
 
-// IO-27
-BACKEND_TEST(Pipes, CarryBytesToTheEnd) {
+BACKEND_TEST(Pipes, IO_27_CarryBytesToTheEnd) {
   auto [reader, writer] = co_await eddy::open_pipe();
   writer.write("through ");
   writer.write("a pipe");
@@ -268,8 +259,7 @@ BACKEND_TEST(Pipes, CarryBytesToTheEnd) {
   EXPECT_EQ(all, "through a pipe");
 }
 
-// IO-27
-BACKEND_TEST(Pipes, WhoseReaderIsGoneBreak) {
+BACKEND_TEST(Pipes, IO_27_WhoseReaderIsGoneBreak) {
   auto ends = co_await eddy::open_pipe();
   auto writer = std::move(ends.writer);
   ends.reader = {};

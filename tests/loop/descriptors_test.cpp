@@ -33,8 +33,7 @@ struct Pair {
 
 }  // namespace
 
-// IO-01
-BACKEND_TEST(Descriptors, AReaderAndAWriterAreRemovedIndependently) {
+BACKEND_TEST(Descriptors, IO_01_AReaderAndAWriterAreRemovedIndependently) {
   Pair pair;
   Log log;
   loop().add_reader(pair.a.get(), [&] {
@@ -52,8 +51,7 @@ BACKEND_TEST(Descriptors, AReaderAndAWriterAreRemovedIndependently) {
   EXPECT_TRUE(loop().remove_reader(pair.a.get()));
 }
 
-// IO-02
-BACKEND_TEST(Descriptors, ANewCallbackReplacesTheOldAndFreesIt) {
+BACKEND_TEST(Descriptors, IO_02_ANewCallbackReplacesTheOldAndFreesIt) {
   Pair pair;
   Log log;
   auto token = std::make_shared<int>();
@@ -69,8 +67,7 @@ BACKEND_TEST(Descriptors, ANewCallbackReplacesTheOldAndFreesIt) {
   EXPECT_TRUE(loop().remove_reader(pair.a.get()));
 }
 
-// IO-03
-BACKEND_TEST(Descriptors, RemovingWhatIsNotThereGivesFalse) {
+BACKEND_TEST(Descriptors, IO_03_RemovingWhatIsNotThereGivesFalse) {
   Pair pair;
   EXPECT_FALSE(loop().remove_reader(pair.a.get()));
   loop().add_reader(pair.a.get(), [] {});
@@ -80,8 +77,7 @@ BACKEND_TEST(Descriptors, RemovingWhatIsNotThereGivesFalse) {
   co_return;
 }
 
-// IO-04
-BACKEND_TEST(Descriptors, OneRemovedByAnotherOfTheSameBatchIsNotCalled) {
+BACKEND_TEST(Descriptors, IO_04_OneRemovedByAnotherOfTheSameBatchIsNotCalled) {
   Pair first, second;
   int calls = 0;
   auto once = [&] {
@@ -97,8 +93,7 @@ BACKEND_TEST(Descriptors, OneRemovedByAnotherOfTheSameBatchIsNotCalled) {
   EXPECT_EQ(calls, 1);
 }
 
-// IO-05
-BACKEND_TEST(Descriptors, AReusedNumberGetsNoEventsOfItsPredecessor) {
+BACKEND_TEST(Descriptors, IO_05_AReusedNumberGetsNoEventsOfItsPredecessor) {
   auto old = std::make_unique<Pair>();
   const int number = old->a.get();
   old->send_to_a();
@@ -120,8 +115,7 @@ BACKEND_TEST(Descriptors, AReusedNumberGetsNoEventsOfItsPredecessor) {
   loop().remove_reader(number);
 }
 
-// IO-08
-BACKEND_TEST(Descriptors, AHangUpWakesTheReader) {
+BACKEND_TEST(Descriptors, IO_08_AHangUpWakesTheReader) {
   Pair pair;
   bool told = false;
   loop().add_reader(pair.a.get(), [&] {
@@ -135,8 +129,7 @@ BACKEND_TEST(Descriptors, AHangUpWakesTheReader) {
   EXPECT_TRUE(told);
 }
 
-// IO-08
-BACKEND_TEST(Descriptors, AHangUpWakesAWriterThatWaitsForRoom) {
+BACKEND_TEST(Descriptors, IO_08_AHangUpWakesAWriterThatWaitsForRoom) {
   Pair pair;
   std::string block(1 << 16, 'x');
   while (::send(pair.a.get(), block.data(), block.size(), MSG_NOSIGNAL) > 0) {
@@ -174,8 +167,7 @@ BACKEND_TEST(Descriptors, ThatAreNotOpenAreRefused) {
   co_return;
 }
 
-// IO-29
-TEST(DescriptorsOfSelect, AboveItsLimitAreRefusedWithAHint) {
+TEST(DescriptorsOfSelect, IO_29_AboveItsLimitAreRefusedWithAHint) {
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   const rlimit raised{std::max<rlim_t>(limit.rlim_cur, FD_SETSIZE + 16), limit.rlim_max};
@@ -195,8 +187,7 @@ TEST(DescriptorsOfTheSimulatedLoop, AreRefusedWithAHint) {
             "the simulated back end has no descriptors; use the memory streams of eddy/testing.hpp");
 }
 
-// LOOP-16
-TEST(DescriptorsOfAClosedLoop, LetGoOfTheirCallbacks) {
+TEST(DescriptorsOfAClosedLoop, LOOP_16_LetGoOfTheirCallbacks) {
   Pair pair;
   auto token = std::make_shared<int>();
   for (auto backend : eddy::available_backends()) {

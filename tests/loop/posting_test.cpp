@@ -7,8 +7,7 @@
 
 #include "support.hpp"
 
-// LOOP-30
-TEST(Posting, AMillionFromEightThreadsAllRunEachThreadsInOrder) {
+TEST(Posting, LOOP_30_AMillionFromEightThreadsAllRunEachThreadsInOrder) {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   constexpr int kEach = 12'500;
 #else
@@ -35,8 +34,7 @@ TEST(Posting, AMillionFromEightThreadsAllRunEachThreadsInOrder) {
   EXPECT_EQ(out_of_order, 0);
 }
 
-// LOOP-29
-BACKEND_TEST(Posting, WakesALoopThatSleeps) {
+BACKEND_TEST(Posting, LOOP_29_WakesALoopThatSleeps) {
   auto& loop = eddy::get_running_loop();
   auto future = loop.create_future<eddy::TimePoint>();
   std::thread poster([&] {
@@ -49,8 +47,7 @@ BACKEND_TEST(Posting, WakesALoopThatSleeps) {
   poster.join();
 }
 
-// LOOP-31
-TEST(Posting, ToAClosedLoopThrowsAndDestroysTheCallback) {
+TEST(Posting, LOOP_31_ToAClosedLoopThrowsAndDestroysTheCallback) {
   eddy::EventLoop loop;
   loop.close();
   auto token = std::make_shared<int>();
@@ -83,8 +80,7 @@ TEST(Posting, WhileTheLoopClosesNeitherCrashesNorLeaks) {
   }
 }
 
-// LOOP-32
-ASYNC_TEST(Posting, FromTheLoopsOwnThreadWorks) {
+ASYNC_TEST(Posting, LOOP_32_FromTheLoopsOwnThreadWorks) {
   bool ran = false;
   eddy::get_running_loop().call_soon_threadsafe([&] { ran = true; });
   EXPECT_FALSE(ran);
@@ -92,8 +88,7 @@ ASYNC_TEST(Posting, FromTheLoopsOwnThreadWorks) {
   EXPECT_TRUE(ran);
 }
 
-// LOOP-18
-TEST(Posting, LoopsOfTwoThreadsAreIndependent) {
+TEST(Posting, LOOP_18_LoopsOfTwoThreadsAreIndependent) {
   auto work = [](int n) -> Coro<int> {
     int sum = 0;
     for (int i = 0; i < n; ++i) {

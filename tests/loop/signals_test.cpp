@@ -27,8 +27,7 @@ auto action_of(int signal) {
 
 }  // namespace
 
-// SYS-15, SYS-17
-BACKEND_TEST(Signals, RunTheirHandlerOnTheLoopAndWakeItAtOnce) {
+BACKEND_TEST(Signals, SYS_15_SYS_17_RunTheirHandlerOnTheLoopAndWakeItAtOnce) {
   auto came = loop().create_future<>();
   loop().add_signal_handler(SIGUSR1, [&] { came.set_result(); });
   loop().call_soon([] { ::raise(SIGUSR1); });
@@ -36,8 +35,7 @@ BACKEND_TEST(Signals, RunTheirHandlerOnTheLoopAndWakeItAtOnce) {
   EXPECT_TRUE(loop().remove_signal_handler(SIGUSR1));
 }
 
-// SYS-15
-BACKEND_TEST(Signals, AreReplacedAndRemovedBackToTheirDefault) {
+BACKEND_TEST(Signals, SYS_15_AreReplacedAndRemovedBackToTheirDefault) {
   Log log;
   auto token = std::make_shared<int>();
   loop().add_signal_handler(SIGUSR1, [token] { FAIL(); });
@@ -51,8 +49,7 @@ BACKEND_TEST(Signals, AreReplacedAndRemovedBackToTheirDefault) {
   EXPECT_EQ(action_of(SIGUSR1), SIG_DFL);
 }
 
-// SYS-19
-ASYNC_TEST(Signals, OfABurstArriveAtLeastOnceEach) {
+ASYNC_TEST(Signals, SYS_19_OfABurstArriveAtLeastOnceEach) {
   int first = 0, second = 0;
   loop().add_signal_handler(SIGUSR1, [&] { ++first; });
   loop().add_signal_handler(SIGUSR2, [&] { ++second; });
@@ -68,8 +65,7 @@ ASYNC_TEST(Signals, OfABurstArriveAtLeastOnceEach) {
   loop().remove_signal_handler(SIGUSR2);
 }
 
-// SYS-18
-ASYNC_TEST(Signals, ThatCannotBeCaughtAreRefused) {
+ASYNC_TEST(Signals, SYS_18_ThatCannotBeCaughtAreRefused) {
   auto text = [](int number) { return TEXT_OF(eddy::ValueError, loop().add_signal_handler(number, [] {})); };
   EXPECT_EQ(text(0), "signal 0: signal numbers are 1 to 64");
   EXPECT_EQ(text(65), "signal 65: signal numbers are 1 to 64");
@@ -110,8 +106,7 @@ BACKEND_TEST(Signals, OfALoopThatDoesNotRunKeepNoOtherLoopBusy) {
   EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 20);
 }
 
-// LOOP-34
-BACKEND_TEST(Signals, ThatInterruptTheWaitLoseNoTimer) {
+BACKEND_TEST(Signals, LOOP_34_ThatInterruptTheWaitLoseNoTimer) {
   struct sigaction quiet {}, before {};
   quiet.sa_handler = [](int) {};
   ::sigaction(SIGALRM, &quiet, &before);
@@ -199,8 +194,7 @@ int run_and_tell(Coro<> main) {
 
 }  // namespace
 
-// SYS-16
-TEST(CtrlC, OnceUnwindsAndThrowsKeyboardInterrupt) {
+TEST(CtrlC, SYS_16_OnceUnwindsAndThrowsKeyboardInterrupt) {
   Child child([] { return run_and_tell(sleep_and_tell()); });
   child.read_until("ready,");
   child.interrupt();
@@ -208,8 +202,7 @@ TEST(CtrlC, OnceUnwindsAndThrowsKeyboardInterrupt) {
   EXPECT_EQ(WEXITSTATUS(child.wait()), 3);
 }
 
-// SYS-16
-TEST(CtrlC, TwiceEndsATaskThatRefusesTheFirst) {
+TEST(CtrlC, SYS_16_TwiceEndsATaskThatRefusesTheFirst) {
   Child child([] { return run_and_tell(refuse_to_end()); });
   child.read_until("ready,");
   child.interrupt();

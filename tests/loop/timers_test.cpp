@@ -39,8 +39,7 @@ class Timers : public ::testing::Test {
 
 }  // namespace
 
-// LOOP-22
-TEST_F(Timers, FireByDeadlineAndInOrderOfArrivalOnTies) {
+TEST_F(Timers, LOOP_22_FireByDeadlineAndInOrderOfArrivalOnTies) {
   Timer a(1), b(2), c(3), d(4);
   queue.add(a, 20 * kSecond);
   queue.add(b, 10 * kSecond);
@@ -51,8 +50,7 @@ TEST_F(Timers, FireByDeadlineAndInOrderOfArrivalOnTies) {
   EXPECT_TRUE(queue.empty());
 }
 
-// LOOP-20
-TEST_F(Timers, NeverFireOneNanosecondEarly) {
+TEST_F(Timers, LOOP_20_NeverFireOneNanosecondEarly) {
   Timer timer(1);
   queue.add(timer, 5 * kSecond);
   queue.expire(5 * kSecond - 1);
@@ -74,8 +72,7 @@ TEST_F(Timers, AreArmedUntilTheyFireOrAreRemoved) {
   EXPECT_EQ(queue.next_wakeup(), TimerQueue::kNever);
 }
 
-// LOOP-23
-TEST_F(Timers, OfADistantFutureAreNeitherLostNorImmediate) {
+TEST_F(Timers, LOOP_23_OfADistantFutureAreNeitherLostNorImmediate) {
   Timer century(1), never(2);
   queue.add(century, 100 * kYear);
   queue.add(never, TimerQueue::kNever);
@@ -87,8 +84,7 @@ TEST_F(Timers, OfADistantFutureAreNeitherLostNorImmediate) {
   EXPECT_EQ(order, (std::vector{1, 2}));
 }
 
-// LOOP-26
-TEST_F(Timers, RemovedByAnotherOfTheSameCallDoNotFire) {
+TEST_F(Timers, LOOP_26_RemovedByAnotherOfTheSameCallDoNotFire) {
   static TimerQueue* shared;
   static WaitNode* victim;
   static constexpr WaitOps kRemover{nullptr, nullptr, nullptr, [](WaitNode&) noexcept { shared->remove(*victim); }};

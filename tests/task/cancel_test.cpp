@@ -18,7 +18,7 @@ eddy::Future<int> make_future() { return eddy::get_running_loop().create_future<
 }  // namespace
 
 // 1
-ASYNC_TEST(Cancel, OfADoneTaskGivesFalse) {
+ASYNC_TEST(Cancel, TASK_13_OfADoneTaskGivesFalse) {
   auto task = eddy::create_task(eddy::sleep(0s));
   co_await task;
   EXPECT_FALSE(task.cancel());
@@ -38,8 +38,8 @@ ASYNC_TEST(Cancel, IsCountedAndTakesEffectLater) {
   EXPECT_TRUE(task.cancelled());
 }
 
-// 2, TASK-06
-ASYNC_TEST(Cancel, BeforeTheFirstStepTheBodyNeverRuns) {
+// 2
+ASYNC_TEST(Cancel, TASK_06_BeforeTheFirstStepTheBodyNeverRuns) {
   Log log;
   auto token = std::make_shared<int>();
   auto body = [&](std::shared_ptr<int>) -> Coro<> {
@@ -56,7 +56,7 @@ ASYNC_TEST(Cancel, BeforeTheFirstStepTheBodyNeverRuns) {
 }
 
 // 3
-ASYNC_TEST(Cancel, OfAnAwaitedFutureReachesTheFuture) {
+ASYNC_TEST(Cancel, TASK_07_OfAnAwaitedFutureReachesTheFuture) {
   auto future = make_future();
   auto wait = [&]() -> Coro<int> { co_return co_await future; };
   auto a = eddy::create_task(wait());
@@ -69,8 +69,8 @@ ASYNC_TEST(Cancel, OfAnAwaitedFutureReachesTheFuture) {
   EXPECT_TRUE(b.cancelled());
 }
 
-// 3, TASK-14
-ASYNC_TEST(Cancel, ReachesTheInnermostTaskAndComesBackOutward) {
+// 3
+ASYNC_TEST(Cancel, TASK_14_ReachesTheInnermostTaskAndComesBackOutward) {
   Log log;
   auto inner = [&]() -> Coro<> {
     try {
@@ -96,8 +96,8 @@ ASYNC_TEST(Cancel, ReachesTheInnermostTaskAndComesBackOutward) {
   EXPECT_EQ(log.str(), "inner, outer 1");
 }
 
-// 4, TASK-12
-ASYNC_TEST(Cancel, TwiceBeforeTheStepArrivesOnce) {
+// 4
+ASYNC_TEST(Cancel, TASK_12_TwiceBeforeTheStepArrivesOnce) {
   int caught = 0;
   auto body = [&]() -> Coro<int> {
     for (int i = 0; i < 2; ++i) {
@@ -117,8 +117,8 @@ ASYNC_TEST(Cancel, TwiceBeforeTheStepArrivesOnce) {
   EXPECT_EQ(caught, 1);
 }
 
-// 5, TASK-09
-ASYNC_TEST(Cancel, ThatIsSwallowedLetsTheTaskFinish) {
+// 5
+ASYNC_TEST(Cancel, TASK_09_ThatIsSwallowedLetsTheTaskFinish) {
   auto body = []() -> Coro<int> {
     try {
       co_await eddy::sleep(1h);
@@ -135,8 +135,8 @@ ASYNC_TEST(Cancel, ThatIsSwallowedLetsTheTaskFinish) {
   EXPECT_EQ(task.cancelling(), 1);
 }
 
-// 6, TASK-11
-ASYNC_TEST(Cancel, AfterTheFutureIsDoneButBeforeTheWakeupIsNotLost) {
+// 6
+ASYNC_TEST(Cancel, TASK_11_AfterTheFutureIsDoneButBeforeTheWakeupIsNotLost) {
   auto future = make_future();
   auto wait = [&]() -> Coro<int> { co_return co_await future; };
   auto task = eddy::create_task(wait());
@@ -158,8 +158,8 @@ ASYNC_TEST(Cancel, OfItselfWithoutAnotherAwaitEndsCancelled) {
   EXPECT_TRUE(task.cancelled());
 }
 
-// 7, TASK-10
-ASYNC_TEST(Cancel, OfItselfIsRaisedAtTheNextAwaitThatWaits) {
+// 7
+ASYNC_TEST(Cancel, TASK_10_OfItselfIsRaisedAtTheNextAwaitThatWaits) {
   Log log;
   auto done = make_future();
   done.set_result(1);
@@ -296,8 +296,7 @@ ASYNC_TEST(Cancel, IsReplacedByWhatTheCleanUpThrows) {
   EXPECT_FALSE(task.cancelled());
 }
 
-// TASK-08
-ASYNC_TEST(Cancel, LetsTheTaskCleanUpWithFurtherAwaits) {
+ASYNC_TEST(Cancel, TASK_08_LetsTheTaskCleanUpWithFurtherAwaits) {
   Log log;
   auto body = [&]() -> Coro<> {
     bool cancelled = false;

@@ -29,8 +29,7 @@ std::string ids(const std::vector<Task<int>>& tasks) {
 
 }  // namespace
 
-// WAIT-01
-ASYNC_TEST(Gather, KeepsTheOrderOfItsArguments) {
+ASYNC_TEST(Gather, WAIT_01_KeepsTheOrderOfItsArguments) {
   auto [a, b, c] = co_await eddy::gather(give(1, 3s), give(2, 1s), give(3, 2s));
   EXPECT_EQ(a * 100 + b * 10 + c, 123);
   EXPECT_EQ(now(), 3s);
@@ -40,14 +39,12 @@ ASYNC_TEST(Gather, KeepsTheOrderOfItsArguments) {
   EXPECT_EQ(values, (std::vector{0, 1, 2}));
 }
 
-// WAIT-01
-ASYNC_TEST(Gather, OfNothingIsDoneAtOnce) {
+ASYNC_TEST(Gather, WAIT_01_OfNothingIsDoneAtOnce) {
   EXPECT_TRUE((co_await eddy::gather(std::vector<Coro<int>>())).empty());
   co_await eddy::gather(std::vector<Coro<>>());
 }
 
-// WAIT-02
-ASYNC_TEST(Gather, ThrowsTheFirstExceptionAtOnceAndLetsTheOthersGoOn) {
+ASYNC_TEST(Gather, WAIT_02_ThrowsTheFirstExceptionAtOnceAndLetsTheOthersGoOn) {
   auto slow = eddy::create_task(give(1, 5s));
   auto error = co_await error_of<std::runtime_error>(eddy::gather(slow, fail("first", 1s), fail("second", 2s)));
   EXPECT_STREQ(error.what(), "first");
@@ -56,8 +53,7 @@ ASYNC_TEST(Gather, ThrowsTheFirstExceptionAtOnceAndLetsTheOthersGoOn) {
   EXPECT_EQ(now(), 5s);
 }
 
-// WAIT-03
-ASYNC_TEST(Gather, GivesExceptionsAsResultsWhenAsked) {
+ASYNC_TEST(Gather, WAIT_03_GivesExceptionsAsResultsWhenAsked) {
   auto cancelled = eddy::create_task(give(0, 1h));
   eddy::get_running_loop().call_later(1s, [&] { cancelled.cancel(); });
   auto [a, b, c, d] = co_await eddy::gather(eddy::return_exceptions, give(1, 1s), fail("bad", 2s), cancelled, eddy::sleep(0s));
@@ -77,8 +73,7 @@ ASYNC_TEST(Gather, TakesACancelledChildForItsFailure) {
   EXPECT_EQ(eddy::current_task().cancelling(), 0);
 }
 
-// WAIT-04
-ASYNC_TEST(Gather, CancelledCancelsAllAndEndsWhenTheyHave) {
+ASYNC_TEST(Gather, WAIT_04_CancelledCancelsAllAndEndsWhenTheyHave) {
   Log log;
   auto child = [&](int id, eddy::Duration clean_up) -> Coro<> {
     bool cancelled = false;
@@ -118,8 +113,7 @@ ASYNC_TEST(Gather, TakesFuturesTasksAndAwaitablesAtOnce) {
   EXPECT_EQ(a + b + c, 6);
 }
 
-// WAIT-05
-ASYNC_TEST(Wait, GivesWhatIsDoneAndWhatIsPending) {
+ASYNC_TEST(Wait, WAIT_05_GivesWhatIsDoneAndWhatIsPending) {
   auto tasks = [&] {
     return std::vector{eddy::create_task(give(1, 3s), {.name = "slow"}), eddy::create_task(fail("x", 2s), {.name = "bad"}),
                        eddy::create_task(give(2, 1s), {.name = "fast"})};
@@ -138,8 +132,8 @@ ASYNC_TEST(Wait, GivesWhatIsDoneAndWhatIsPending) {
   static_cast<void>(bad.exception());
 }
 
-// WAIT-05, 2.2 item 17
-ASYNC_TEST(Wait, ReturnsAtItsTimeoutAndTouchesNothing) {
+// 2.2 item 17
+ASYNC_TEST(Wait, WAIT_05_ReturnsAtItsTimeoutAndTouchesNothing) {
   auto slow = eddy::create_task(give(1, 3s));
   const auto all = std::vector{slow};
   auto sets = co_await eddy::wait(all, {.timeout = 1s});
@@ -176,8 +170,7 @@ ASYNC_TEST(Wait, ForNothingIsRefused) {
   EXPECT_STREQ(error.what(), "wait: there is nothing to wait for: the list of futures is empty");
 }
 
-// WAIT-06
-ASYNC_TEST(AsCompleted, GivesThemAsTheyEnd) {
+ASYNC_TEST(AsCompleted, WAIT_06_GivesThemAsTheyEnd) {
   Log log;
   std::vector<Coro<int>> jobs;
   for (int i : {3, 1, 2}) jobs.push_back(give(i, i * 1s));
@@ -190,8 +183,8 @@ ASYNC_TEST(AsCompleted, GivesThemAsTheyEnd) {
   EXPECT_EQ(log.str(), "1 at 1s, 2 at 2s, 3 at 3s");
 }
 
-// WAIT-06, 2.2 item 21
-ASYNC_TEST(AsCompleted, ThrowsAtTheNextOneWhenTheTimeIsOver) {
+// 2.2 item 21
+ASYNC_TEST(AsCompleted, WAIT_06_ThrowsAtTheNextOneWhenTheTimeIsOver) {
   auto slow = eddy::create_task(give(9, 1h));
   std::vector<Task<int>> jobs{eddy::create_task(give(1, 1s)), slow};
   auto completed = eddy::as_completed(jobs, 5s);
@@ -218,8 +211,8 @@ ASYNC_TEST(AsCompleted, ACancelledNextTakesNothing) {
   EXPECT_FALSE((co_await completed.next()).has_value());
 }
 
-// WAIT-10, 2.2 item 16
-ASYNC_TEST(Shield, LetsTheInnerOneGoOn) {
+// 2.2 item 16
+ASYNC_TEST(Shield, WAIT_10_LetsTheInnerOneGoOn) {
   auto inner = eddy::create_task(give(1, 3s));
   auto body = [&]() -> Coro<> { co_await eddy::shield(inner); };
   auto outer = eddy::create_task(body());
@@ -243,8 +236,8 @@ ASYNC_TEST(Shield, EndsCancelledWhenTheInnerOneIs) {
   EXPECT_TRUE(outer.cancelled());
 }
 
-// WAIT-10, 2.2 item 16
-ASYNC_TEST(Shield, ReportsOnceWhatTheInnerOneThrowsAfterwards) {
+// 2.2 item 16
+ASYNC_TEST(Shield, WAIT_10_ReportsOnceWhatTheInnerOneThrowsAfterwards) {
   Log log;
   eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) {
     log(context.message.substr(0, context.message.find(" '")) + context.message.substr(context.message.find(") ") + 1));

@@ -29,8 +29,7 @@ Coro<> recurse_and_throw(int depth) {
 
 }  // namespace
 
-// TASK-20
-ASYNC_TEST(Depth, AMillionAwaitsInARowDoNotGrowTheStack) {
+ASYNC_TEST(Depth, TASK_20_AMillionAwaitsInARowDoNotGrowTheStack) {
   auto one = []() -> Coro<int> { co_return 1; };
   auto done = eddy::create_task(one());
   co_await done;
@@ -40,8 +39,7 @@ ASYNC_TEST(Depth, AMillionAwaitsInARowDoNotGrowTheStack) {
   EXPECT_EQ(sum, 1'100'000);
 }
 
-// TASK-21
-ASYNC_TEST(Depth, ARecursionOf100000EndsWithAndWithoutAWait) {
+ASYNC_TEST(Depth, TASK_21_ARecursionOf100000EndsWithAndWithoutAWait) {
   EXPECT_EQ(co_await recurse(100'000), 100'000);
   EXPECT_EQ(co_await recurse_and_wait(100'000), 100'000);
 }
@@ -59,8 +57,7 @@ ASYNC_TEST(Depth, ACancellationClimbsADeepChain) {
   EXPECT_TRUE(task.cancelled());
 }
 
-// TASK-22
-ASYNC_TEST(Depth, AHundredThousandSleepersWork) {
+ASYNC_TEST(Depth, TASK_22_AHundredThousandSleepersWork) {
   int awake = 0;
   auto sleeper = [&](int i) -> Coro<> {
     co_await eddy::sleep(i % 100 * 1ms);
@@ -73,8 +70,7 @@ ASYNC_TEST(Depth, AHundredThousandSleepersWork) {
   EXPECT_EQ(eddy::testing::now(), 99ms);
 }
 
-// TASK-04
-ASYNC_TEST(Depth, AChainOfTasksThatAwaitEachOtherEnds) {
+ASYNC_TEST(Depth, TASK_04_AChainOfTasksThatAwaitEachOtherEnds) {
   auto link = [](Task<int> before) -> Coro<int> {
     const int value = co_await before;
     co_return value + 1;

@@ -17,8 +17,7 @@ std::exception_ptr oops(const char* text = "oops") { return std::make_exception_
 
 }  // namespace
 
-// FUT-01
-ASYNC_TEST(Futures, HaveNoResultAtFirst) {
+ASYNC_TEST(Futures, FUT_01_HaveNoResultAtFirst) {
   auto future = make();
   EXPECT_FALSE(future.done() || future.cancelled());
   EXPECT_EQ(TEXT_OF(eddy::InvalidStateError, future.result()), "the future has no result yet");
@@ -26,8 +25,7 @@ ASYNC_TEST(Futures, HaveNoResultAtFirst) {
   co_return;
 }
 
-// FUT-02
-ASYNC_TEST(Futures, TakeOneResultAndRefuseASecond) {
+ASYNC_TEST(Futures, FUT_02_TakeOneResultAndRefuseASecond) {
   auto future = make();
   future.set_result(1);
   EXPECT_EQ(TEXT_OF(eddy::InvalidStateError, future.set_result(2)), "set_result: the future is done already");
@@ -37,8 +35,7 @@ ASYNC_TEST(Futures, TakeOneResultAndRefuseASecond) {
   co_return;
 }
 
-// FUT-03
-ASYNC_TEST(Futures, ThrowTheirExceptionEachTimeTheyAreRead) {
+ASYNC_TEST(Futures, FUT_03_ThrowTheirExceptionEachTimeTheyAreRead) {
   auto future = make();
   future.set_exception(oops());
   for (int i = 0; i < 2; ++i) EXPECT_EQ(TEXT_OF(std::runtime_error, future.result()), "oops");
@@ -46,8 +43,7 @@ ASYNC_TEST(Futures, ThrowTheirExceptionEachTimeTheyAreRead) {
   EXPECT_STREQ(error.what(), "oops");
 }
 
-// FUT-04
-ASYNC_TEST(Futures, AreCancelledOnlyWhilePending) {
+ASYNC_TEST(Futures, FUT_04_AreCancelledOnlyWhilePending) {
   auto future = make();
   EXPECT_TRUE(future.cancel());
   EXPECT_TRUE(future.cancelled() && future.done());
@@ -60,8 +56,7 @@ ASYNC_TEST(Futures, AreCancelledOnlyWhilePending) {
   EXPECT_EQ(co_await finished, 1);
 }
 
-// FUT-05, FUT-06
-ASYNC_TEST(Futures, CallBackThroughTheLoopInOrderOfRegistration) {
+ASYNC_TEST(Futures, FUT_05_FUT_06_CallBackThroughTheLoopInOrderOfRegistration) {
   Log log;
   auto future = make();
   future.add_done_callback([&](eddy::Future<int>& done) { log("a", done.result()); });
@@ -73,8 +68,7 @@ ASYNC_TEST(Futures, CallBackThroughTheLoopInOrderOfRegistration) {
   EXPECT_EQ(log.str(), "a 7, b, late");
 }
 
-// FUT-08
-ASYNC_TEST(Futures, ReportACallbackThatThrowsAndCallTheOthers) {
+ASYNC_TEST(Futures, FUT_08_ReportACallbackThatThrowsAndCallTheOthers) {
   Log log;
   eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) { log(context.message); });
   auto future = make();
@@ -85,8 +79,67 @@ ASYNC_TEST(Futures, ReportACallbackThatThrowsAndCallTheOthers) {
   EXPECT_EQ(log.str(), "a done callback threw, second");
 }
 
-// FUT-09
-ASYNC_TEST(Futures, ReportAnExceptionThatNobodyReadOnce) {
+ASYNC_TEST(Futures, FUT_07_DoNotCallARemovedCallback) {
+  auto future = eddy::get_running_loop().create_future<>();
+  Log log;
+  auto guard = std::make_shared<int>();
+  eddy::DoneCallbackHandle second;
+  auto first = future.add_done_callback([&log](auto&) { log("first"); });
+  auto third = future.add_done_callback([&log, guard](auto&) { log("third"); });
+  second = future.add_done_callback([&log](auto&) { log("second"); });
+  EXPECT_TRUE(future.remove_done_callback(third));
+  EXPECT_EQ(guard.use_count(), 1);
+  EXPECT_FALSE(future.remove_done_callback(third));
+  EXPECT_FALSE(eddy::get_running_loop().create_future<>().remove_done_callback(first));
+  EXPECT_FALSE(future.remove_done_callback({}));
+  future.set_result();
+  EXPECT_FALSE(future.remove_done_callback(first));  // due already: it is called, as in asyncio
+  co_await settle();
+  EXPECT_EQ(log, "first, second");
+}
+
+ASYNC_TEST(Futures, FUT_07_LetACallbackRemoveAnotherOfAnotherFuture) {
+  auto& loop = eddy::get_running_loop();
+  auto first = loop.create_future<>();
+  auto second = loop.create_future<>();
+  bool called = false;
+  auto doomed = second.add_done_callback([&called](auto&) { called = true; });
+  first.add_done_callback([&](auto&) { EXPECT_TRUE(second.remove_done_callback(doomed)); });
+  first.set_result();
+  co_await settle();
+  second.set_result();
+  co_await settle();
+  EXPECT_FALSE(called);
+}
+
+ASYNC_TEST(Tasks, FUT_07_DoNotCallARemovedCallback) {
+  auto task = eddy::create_task(eddy::sleep(1s));
+  bool called = false;
+  auto handle = task.add_done_callback([&called](auto&) { called = true; });
+  EXPECT_TRUE(task.remove_done_callback(handle));
+  co_await task;
+  co_await settle();
+  EXPECT_FALSE(called);
+}
+
+ASYNC_TEST(Futures, FUT_10_WhosePromiseGoesWithoutAResultThrow) {
+  auto& loop = eddy::get_running_loop();
+  auto promise = std::make_unique<eddy::Promise<int>>(loop);
+  auto future = promise->get_future();
+  loop.call_soon([promise = std::move(promise)] {});
+  const auto error = co_await error_of<eddy::BrokenPromiseError>(future);
+  EXPECT_STREQ(error.what(), "the promise was destroyed without a result");
+  eddy::Promise<int> kept(loop);
+  auto promised = kept.get_future();
+  kept.set_result(5);
+  EXPECT_EQ(co_await promised, 5);
+  eddy::Promise<> failing(loop.create_future<>());
+  auto failed = failing.get_future();
+  failing.set_exception(std::make_exception_ptr(eddy::ValueError("no")));
+  EXPECT_STREQ((co_await error_of<eddy::ValueError>(failed)).what(), "no");
+}
+
+ASYNC_TEST(Futures, FUT_09_ReportAnExceptionThatNobodyReadOnce) {
   Log log;
   eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) { log(context.message); });
   make().set_exception(oops());
@@ -102,8 +155,7 @@ ASYNC_TEST(Futures, ReportAnExceptionThatNobodyReadOnce) {
   co_return;
 }
 
-// FUT-11
-ASYNC_TEST(Futures, WakeAllWhoWaitInOrder) {
+ASYNC_TEST(Futures, FUT_11_WakeAllWhoWaitInOrder) {
   Log log;
   auto future = make();
   auto wait = [&](int id) -> Coro<> { log(id, co_await future); };
@@ -113,8 +165,7 @@ ASYNC_TEST(Futures, WakeAllWhoWaitInOrder) {
   EXPECT_EQ(log.str(), "1 9, 2 9, 3 9");
 }
 
-// FUT-12
-ASYNC_TEST(Futures, MoveResultsThatCannotBeCopied) {
+ASYNC_TEST(Futures, FUT_12_MoveResultsThatCannotBeCopied) {
   auto future = make<std::unique_ptr<int>>();
   future.set_result(std::make_unique<int>(5));
   const std::unique_ptr<int>& seen = co_await future;
@@ -130,8 +181,8 @@ ASYNC_TEST(Futures, GiveReferences) {
   EXPECT_EQ(&co_await future, &value);
 }
 
-// FUT-14, 2.2 item 14
-TEST(FuturesOfAnotherLoop, AreRefused) {
+// 2.2 item 14
+TEST(FuturesOfAnotherLoop, FUT_14_AreRefused) {
   eddy::EventLoop other;
   auto foreign = other.create_future<int>();
   auto wait = [&]() -> Coro<> { co_await foreign; };

@@ -135,8 +135,7 @@ TEST(Deadlock, OfOneTaskIsSingular) {
   EXPECT_EQ(text.substr(0, text.find('\n')), "deadlock: 1 task waits and nothing is left that could wake it");
 }
 
-// TASK-17, FUT-09
-ASYNC_TEST(Reports, AnExceptionThatNobodyRetrieved) {
+ASYNC_TEST(Reports, TASK_17_FUT_09_AnExceptionThatNobodyRetrieved) {
   std::string message;
   eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) {
     message = context.message;
@@ -150,8 +149,7 @@ ASYNC_TEST(Reports, AnExceptionThatNobodyRetrieved) {
                                  made));
 }
 
-// TASK-17
-ASYNC_TEST(Reports, NothingOfAnExceptionThatWasRead) {
+ASYNC_TEST(Reports, TASK_17_NothingOfAnExceptionThatWasRead) {
   eddy::get_running_loop().set_exception_handler([](const eddy::ExceptionContext& context) { FAIL() << context.message; });
   auto task = eddy::create_task(fail("seen"));
   co_await settle();
@@ -169,8 +167,7 @@ ASYNC_TEST(Reports, AreByDefaultPrinted) {
                         made));
 }
 
-// TASK-28
-ASYNC_TEST(Reports, ACoroutineThatWasNeverAwaited) {
+ASYNC_TEST(Reports, TASK_28_ACoroutineThatWasNeverAwaited) {
   std::string message;
   eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) { message = context.message; });
   { auto forgotten = outer(); }
@@ -179,8 +176,7 @@ ASYNC_TEST(Reports, ACoroutineThatWasNeverAwaited) {
   co_return;
 }
 
-// TASK-19
-TEST(Reports, ATaskThatItsLoopDestroyed) {
+TEST(Reports, TASK_19_ATaskThatItsLoopDestroyed) {
   std::string message;
   int made = 0;
   {

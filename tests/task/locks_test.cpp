@@ -11,8 +11,7 @@ using eddy::testing::Log;
 using eddy::testing::now;
 using eddy::testing::settle;
 
-// SYNC-01
-ASYNC_TEST(Locks, ExcludeInOrderOfArrival) {
+ASYNC_TEST(Locks, SYNC_01_ExcludeInOrderOfArrival) {
   eddy::Lock lock;
   Log log;
   auto body = [&](int id) -> Coro<> {
@@ -25,8 +24,7 @@ ASYNC_TEST(Locks, ExcludeInOrderOfArrival) {
   EXPECT_FALSE(lock.locked());
 }
 
-// SYNC-01
-ASYNC_TEST(Locks, ReleasedTwiceThrow) {
+ASYNC_TEST(Locks, SYNC_01_ReleasedTwiceThrow) {
   eddy::Lock lock;
   const std::string text = "the lock is not held; release() it once for each acquire()";
   EXPECT_EQ(TEXT_OF(eddy::RuntimeError, lock.release()), text);
@@ -36,8 +34,8 @@ ASYNC_TEST(Locks, ReleasedTwiceThrow) {
   EXPECT_EQ(TEXT_OF(eddy::RuntimeError, lock.release()), text);
 }
 
-// SYNC-03, 2.2 item 23
-ASYNC_TEST(Locks, CannotBeTakenPastAWaiter) {
+// 2.2 item 23
+ASYNC_TEST(Locks, SYNC_03_CannotBeTakenPastAWaiter) {
   eddy::Lock lock;
   Log log;
   auto other = [&]() -> Coro<> {
@@ -54,8 +52,8 @@ ASYNC_TEST(Locks, CannotBeTakenPastAWaiter) {
   EXPECT_EQ(log.str(), "other, releaser");
 }
 
-// SYNC-02, 2.2 item 23
-ASYNC_TEST(Locks, PassTheTurnOfACancelledWaiterOn) {
+// 2.2 item 23
+ASYNC_TEST(Locks, SYNC_02_PassTheTurnOfACancelledWaiterOn) {
   eddy::Lock lock;
   Log log;
   auto body = [&](int id) -> Coro<> {
@@ -74,8 +72,7 @@ ASYNC_TEST(Locks, PassTheTurnOfACancelledWaiterOn) {
   EXPECT_FALSE(lock.locked());
 }
 
-// SYNC-16
-ASYNC_TEST(Locks, AreReleasedByUnwinding) {
+ASYNC_TEST(Locks, SYNC_16_AreReleasedByUnwinding) {
   eddy::Lock lock;
   auto body = [&]() -> Coro<> {
     auto held = co_await lock;
@@ -85,8 +82,7 @@ ASYNC_TEST(Locks, AreReleasedByUnwinding) {
   EXPECT_FALSE(lock.locked());
 }
 
-// SYNC-04
-ASYNC_TEST(Events, WakeAllAndLetLaterOnesThrough) {
+ASYNC_TEST(Events, SYNC_04_WakeAllAndLetLaterOnesThrough) {
   eddy::Event event;
   Log log;
   auto body = [&](int id) -> Coro<> {
@@ -109,8 +105,8 @@ ASYNC_TEST(Events, WakeAllAndLetLaterOnesThrough) {
   co_await event.wait();
 }
 
-// SYNC-07, 2.2 item 24
-ASYNC_TEST(Semaphores, AreFifoAndNeverBelowZero) {
+// 2.2 item 24
+ASYNC_TEST(Semaphores, SYNC_07_AreFifoAndNeverBelowZero) {
   eddy::Semaphore semaphore(2);
   Log log;
   int inside = 0, most = 0;
@@ -127,8 +123,8 @@ ASYNC_TEST(Semaphores, AreFifoAndNeverBelowZero) {
   EXPECT_EQ(now(), 3s);
 }
 
-// SYNC-07, 2.2 item 24
-ASYNC_TEST(Semaphores, GiveTheSlotOfACancelledWaiterOn) {
+// 2.2 item 24
+ASYNC_TEST(Semaphores, SYNC_07_GiveTheSlotOfACancelledWaiterOn) {
   eddy::Semaphore semaphore(0);
   auto body = [&]() -> Coro<> { co_await semaphore.acquire(); };
   auto first = eddy::create_task(body());
@@ -142,8 +138,7 @@ ASYNC_TEST(Semaphores, GiveTheSlotOfACancelledWaiterOn) {
   EXPECT_TRUE(semaphore.locked());
 }
 
-// SYNC-07
-ASYNC_TEST(Semaphores, RefuseBadValuesAndBoundedOnesOverRelease) {
+ASYNC_TEST(Semaphores, SYNC_07_RefuseBadValuesAndBoundedOnesOverRelease) {
   EXPECT_EQ(TEXT_OF(eddy::ValueError, eddy::Semaphore(-1)), "a semaphore's initial value is -1: it must be 0 or more");
   eddy::BoundedSemaphore bounded(2);
   EXPECT_EQ(TEXT_OF(eddy::ValueError, bounded.release()),
@@ -152,8 +147,7 @@ ASYNC_TEST(Semaphores, RefuseBadValuesAndBoundedOnesOverRelease) {
   bounded.release();
 }
 
-// SYNC-05
-ASYNC_TEST(Conditions, NotifyWakesInOrder) {
+ASYNC_TEST(Conditions, SYNC_05_NotifyWakesInOrder) {
   eddy::Condition condition;
   Log log;
   auto body = [&](int id) -> Coro<> {
@@ -177,8 +171,7 @@ ASYNC_TEST(Conditions, NotifyWakesInOrder) {
   EXPECT_EQ(log.str(), "1, 2, 3");
 }
 
-// SYNC-05
-ASYNC_TEST(Conditions, WithoutTheLockThrow) {
+ASYNC_TEST(Conditions, SYNC_05_WithoutTheLockThrow) {
   eddy::Condition condition;
   EXPECT_EQ(TEXT_OF(eddy::RuntimeError, condition.notify()),
             "condition.notify: the lock is not held; auto held = co_await condition; comes first");
@@ -186,8 +179,8 @@ ASYNC_TEST(Conditions, WithoutTheLockThrow) {
                "condition.wait: the lock is not held; auto held = co_await condition; comes first");
 }
 
-// SYNC-05, 2.2 item 25
-ASYNC_TEST(Conditions, TakeTheLockAgainEvenWhenCancelled) {
+// 2.2 item 25
+ASYNC_TEST(Conditions, SYNC_05_TakeTheLockAgainEvenWhenCancelled) {
   eddy::Lock lock;
   eddy::Condition condition(lock);
   Log log;
@@ -215,8 +208,7 @@ ASYNC_TEST(Conditions, TakeTheLockAgainEvenWhenCancelled) {
   EXPECT_FALSE(lock.locked());
 }
 
-// SYNC-06
-ASYNC_TEST(Conditions, PassTheNotificationOfACancelledWaiterOn) {
+ASYNC_TEST(Conditions, SYNC_06_PassTheNotificationOfACancelledWaiterOn) {
   eddy::Condition condition;
   auto body = [&]() -> Coro<> {
     auto held = co_await condition;
@@ -252,8 +244,7 @@ ASYNC_TEST(Conditions, WaitForAPredicate) {
   EXPECT_EQ(now(), 3s);
 }
 
-// LOOP-16
-TEST(LocksOfAClosedLoop, LetTheGuardsOfTheirWaitersDie) {
+TEST(LocksOfAClosedLoop, LOOP_16_LetTheGuardsOfTheirWaitersDie) {
   eddy::Condition condition;
   eddy::Barrier barrier(3);
   {
@@ -273,8 +264,7 @@ TEST(LocksOfAClosedLoop, LetTheGuardsOfTheirWaitersDie) {
   SUCCEED();
 }
 
-// SYNC-08
-ASYNC_TEST(Barriers, ReleaseAtNAndAreReusable) {
+ASYNC_TEST(Barriers, SYNC_08_ReleaseAtNAndAreReusable) {
   eddy::Barrier barrier(3);
   Log log;
   auto body = [&](int id) -> Coro<> {
@@ -290,8 +280,7 @@ ASYNC_TEST(Barriers, ReleaseAtNAndAreReusable) {
   EXPECT_EQ(TEXT_OF(eddy::ValueError, eddy::Barrier(0)), "a barrier needs at least one party");
 }
 
-// SYNC-08
-ASYNC_TEST(Barriers, ResetAndAbortWakeTheWaitersWithAnError) {
+ASYNC_TEST(Barriers, SYNC_08_ResetAndAbortWakeTheWaitersWithAnError) {
   eddy::Barrier barrier(2);
   std::string text;
   auto body = [&]() -> Coro<> {

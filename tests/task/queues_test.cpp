@@ -8,8 +8,7 @@ using eddy::testing::Log;
 using eddy::testing::now;
 using eddy::testing::settle;
 
-// SYNC-09
-ASYNC_TEST(Queues, GiveInTheirOrder) {
+ASYNC_TEST(Queues, SYNC_09_GiveInTheirOrder) {
   eddy::Queue<int> fifo;
   eddy::LifoQueue<int> lifo;
   eddy::PriorityQueue<int> priority;
@@ -24,8 +23,7 @@ ASYNC_TEST(Queues, GiveInTheirOrder) {
   co_return;
 }
 
-// SYNC-09
-ASYNC_TEST(Queues, WaitForRoomAndForItems) {
+ASYNC_TEST(Queues, SYNC_09_WaitForRoomAndForItems) {
   eddy::Queue<int> queue(1);
   Log log;
   auto producer = [&]() -> Coro<> {
@@ -43,8 +41,7 @@ ASYNC_TEST(Queues, WaitForRoomAndForItems) {
   EXPECT_EQ(log.str(), "put 0 at 0s, put 1 at 1s, put 2 at 1s");
 }
 
-// SYNC-09
-ASYNC_TEST(Queues, ThrowWhatNowaitCannotDo) {
+ASYNC_TEST(Queues, SYNC_09_ThrowWhatNowaitCannotDo) {
   eddy::Queue<int> queue(1);
   EXPECT_EQ(TEXT_OF(eddy::QueueEmpty, queue.get_nowait()), "the queue is empty; co_await get() waits for an item");
   queue.put_nowait(1);
@@ -52,8 +49,8 @@ ASYNC_TEST(Queues, ThrowWhatNowaitCannotDo) {
   co_return;
 }
 
-// SYNC-10, 2.2 item 26
-ASYNC_TEST(Queues, ACancelledGetLosesNothing) {
+// 2.2 item 26
+ASYNC_TEST(Queues, SYNC_10_ACancelledGetLosesNothing) {
   eddy::Queue<int> queue;
   Log log;
   auto body = [&](int id) -> Coro<> { log(id, "got", co_await queue.get()); };
@@ -67,8 +64,8 @@ ASYNC_TEST(Queues, ACancelledGetLosesNothing) {
   EXPECT_EQ(log.str(), "2 got 7");
 }
 
-// SYNC-10, 2.2 item 26
-ASYNC_TEST(Queues, ACancelledPutAddsNothing) {
+// 2.2 item 26
+ASYNC_TEST(Queues, SYNC_10_ACancelledPutAddsNothing) {
   eddy::Queue<int> queue(1);
   queue.put_nowait(0);
   auto body = [&](int item) -> Coro<> { co_await queue.put(item); };
@@ -83,8 +80,7 @@ ASYNC_TEST(Queues, ACancelledPutAddsNothing) {
   EXPECT_TRUE(queue.empty());
 }
 
-// SYNC-14
-ASYNC_TEST(Queues, ServeTheirReceiversInTurn) {
+ASYNC_TEST(Queues, SYNC_14_ServeTheirReceiversInTurn) {
   eddy::Queue<int> queue;
   Log log;
   auto body = [&](char name) -> Coro<> {
@@ -103,8 +99,7 @@ ASYNC_TEST(Queues, ServeTheirReceiversInTurn) {
   EXPECT_EQ(log.str(), "a 0, b 1, a 2, b 3, a 4, b 5");
 }
 
-// SYNC-11
-ASYNC_TEST(Queues, JoinWaitsForEachTaskDone) {
+ASYNC_TEST(Queues, SYNC_11_JoinWaitsForEachTaskDone) {
   eddy::Queue<int> queue;
   co_await queue.join();
   for (int i = 0; i < 3; ++i) queue.put_nowait(i);
@@ -122,8 +117,7 @@ ASYNC_TEST(Queues, JoinWaitsForEachTaskDone) {
   EXPECT_EQ(TEXT_OF(eddy::ValueError, queue.task_done()), "task_done() was called more often than items were put");
 }
 
-// SYNC-12
-ASYNC_TEST(Queues, ShutDownGiveWhatIsLeftThenThrow) {
+ASYNC_TEST(Queues, SYNC_12_ShutDownGiveWhatIsLeftThenThrow) {
   eddy::Queue<int> queue;
   queue.put_nowait(1);
   queue.shutdown();
@@ -134,8 +128,7 @@ ASYNC_TEST(Queues, ShutDownGiveWhatIsLeftThenThrow) {
   EXPECT_THROW(queue.get_nowait(), eddy::QueueShutDown);
 }
 
-// SYNC-12
-ASYNC_TEST(Queues, ShutDownWakeWhoWaits) {
+ASYNC_TEST(Queues, SYNC_12_ShutDownWakeWhoWaits) {
   eddy::Queue<int> empty, full(1);
   full.put_nowait(1);
   auto get = [&]() -> Coro<> { co_await empty.get(); };

@@ -30,8 +30,7 @@ TEST(Run, CancelsWhatIsLeftAndWaitsForIt) {
   EXPECT_EQ(log.str(), "1 clean at 2s, 2 clean at 3s");
 }
 
-// TASK-19
-TEST(Run, ReportsWhatACancelledTaskThrows) {
+TEST(Run, TASK_19_ReportsWhatACancelledTaskThrows) {
   std::string message;
   auto child = []() -> Coro<> {
     try {

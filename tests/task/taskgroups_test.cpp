@@ -32,8 +32,7 @@ Coro<> child(Log& log, int id, eddy::Duration length = 1h) {
 
 }  // namespace
 
-// SCOPE-01, SCOPE-06
-ASYNC_TEST(TaskGroups, EndWhenAllTheirTasksHave) {
+ASYNC_TEST(TaskGroups, SCOPE_01_SCOPE_06_EndWhenAllTheirTasksHave) {
   Log log;
   auto value = co_await task_group([&](TaskGroup& group) -> Coro<int> {
     group.create_task(child(log, 1, 3s));
@@ -48,8 +47,7 @@ ASYNC_TEST(TaskGroups, EndWhenAllTheirTasksHave) {
   EXPECT_EQ(now(), 5s);
 }
 
-// SCOPE-02
-ASYNC_TEST(TaskGroups, CancelTheOthersAndTheBodyWhenOneFails) {
+ASYNC_TEST(TaskGroups, SCOPE_02_CancelTheOthersAndTheBodyWhenOneFails) {
   Log log;
   auto error = co_await error_of<ExceptionGroup>(task_group([&](TaskGroup& group) -> Coro<> {
     group.create_task(child(log, 1));
@@ -63,8 +61,7 @@ ASYNC_TEST(TaskGroups, CancelTheOthersAndTheBodyWhenOneFails) {
   co_await eddy::sleep(1s);
 }
 
-// SCOPE-03
-ASYNC_TEST(TaskGroups, CancelTheirTasksWhenTheBodyThrows) {
+ASYNC_TEST(TaskGroups, SCOPE_03_CancelTheirTasksWhenTheBodyThrows) {
   Log log;
   auto error = co_await error_of<ExceptionGroup>(task_group([&](TaskGroup& group) -> Coro<> {
     group.create_task(child(log, 1));
@@ -75,8 +72,7 @@ ASYNC_TEST(TaskGroups, CancelTheirTasksWhenTheBodyThrows) {
   EXPECT_EQ(log.str(), "1 cancelled");
 }
 
-// SCOPE-04
-ASYNC_TEST(TaskGroups, PassACancellationOnAndEndCancelled) {
+ASYNC_TEST(TaskGroups, SCOPE_04_PassACancellationOnAndEndCancelled) {
   Log log;
   auto body = [&]() -> Coro<> {
     co_await task_group([&](TaskGroup& group) -> Coro<> {
@@ -92,8 +88,7 @@ ASYNC_TEST(TaskGroups, PassACancellationOnAndEndCancelled) {
   EXPECT_EQ(log.str(), "1 cancelled");
 }
 
-// SCOPE-05
-ASYNC_TEST(TaskGroups, RefuseTasksWhileTheyShutDown) {
+ASYNC_TEST(TaskGroups, SCOPE_05_RefuseTasksWhileTheyShutDown) {
   std::string text;
   auto token = std::make_shared<int>();
   auto keep = [](std::shared_ptr<int>) -> Coro<> { co_return; };
@@ -110,8 +105,7 @@ ASYNC_TEST(TaskGroups, RefuseTasksWhileTheyShutDown) {
   EXPECT_EQ(token.use_count(), 1);
 }
 
-// SCOPE-05
-ASYNC_TEST(TaskGroups, RefuseTasksWhenTheyAreFinished) {
+ASYNC_TEST(TaskGroups, SCOPE_05_RefuseTasksWhenTheyAreFinished) {
   std::string text;
   auto late = [](TaskGroup& group, std::string& out) -> Coro<> {
     auto nothing = []() -> Coro<> { co_return; };
@@ -126,8 +120,7 @@ ASYNC_TEST(TaskGroups, RefuseTasksWhenTheyAreFinished) {
   EXPECT_EQ(text, "the task group is finished: it takes no new tasks");
 }
 
-// SCOPE-07
-ASYNC_TEST(TaskGroups, NestedCancelOnlyAsFarAsTheInnerOne) {
+ASYNC_TEST(TaskGroups, SCOPE_07_NestedCancelOnlyAsFarAsTheInnerOne) {
   Log log;
   co_await task_group([&](TaskGroup& outer) -> Coro<> {
     outer.create_task(child(log, 1, 5s));
@@ -141,8 +134,7 @@ ASYNC_TEST(TaskGroups, NestedCancelOnlyAsFarAsTheInnerOne) {
   EXPECT_EQ(log.str(), "2 cancelled, caught at 1s, 1 done");
 }
 
-// SCOPE-08
-ASYNC_TEST(TaskGroups, CollectErrorsOfTheSameTurnAndOfCleanUps) {
+ASYNC_TEST(TaskGroups, SCOPE_08_CollectErrorsOfTheSameTurnAndOfCleanUps) {
   auto bad_clean_up = []() -> Coro<> {
     try {
       co_await eddy::sleep(1h);
@@ -159,8 +151,8 @@ ASYNC_TEST(TaskGroups, CollectErrorsOfTheSameTurnAndOfCleanUps) {
   EXPECT_STREQ(error.what(), "unhandled errors in a TaskGroup (3 sub-exceptions)\n  one\n  two\n  clean-up");
 }
 
-// SCOPE-09, 2.2 item 20
-ASYNC_TEST(TaskGroups, LetErrorsWinOverACancellationThatTheNextAwaitRaises) {
+// 2.2 item 20
+ASYNC_TEST(TaskGroups, SCOPE_09_LetErrorsWinOverACancellationThatTheNextAwaitRaises) {
   Log log;
   auto slow_clean_up = []() -> Coro<> {
     bool cancelled = false;

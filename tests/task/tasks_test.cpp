@@ -8,8 +8,7 @@ using eddy::testing::Log;
 using eddy::testing::now;
 using eddy::testing::settle;
 
-// TASK-01, TASK-03
-ASYNC_TEST(Tasks, StartAtTheNextTurnInOrder) {
+ASYNC_TEST(Tasks, TASK_01_TASK_03_StartAtTheNextTurnInOrder) {
   Log log;
   auto body = [&](int id) -> Coro<> {
     log(id);
@@ -23,8 +22,7 @@ ASYNC_TEST(Tasks, StartAtTheNextTurnInOrder) {
   EXPECT_TRUE(tasks[2].done());
 }
 
-// TASK-02
-ASYNC_TEST(Tasks, GiveTheirValueOrTheirExceptionWithItsType) {
+ASYNC_TEST(Tasks, TASK_02_GiveTheirValueOrTheirExceptionWithItsType) {
   auto give = []() -> Coro<std::string> { co_return "value"; };
   auto fail = []() -> Coro<> {
     throw eddy::KeyError("missing");
@@ -75,8 +73,7 @@ ASYNC_TEST(Tasks, AreWokenOneTurnAfterWhatTheyAwaitIsDone) {
   EXPECT_EQ(log.str(), "woken, posted after");
 }
 
-// TASK-05
-ASYNC_TEST(Tasks, ThatYieldLetEveryOtherRunOnce) {
+ASYNC_TEST(Tasks, TASK_05_ThatYieldLetEveryOtherRunOnce) {
   Log log;
   auto body = [&](char name) -> Coro<> {
     for (int i = 0; i < 2; ++i) {
@@ -88,16 +85,15 @@ ASYNC_TEST(Tasks, ThatYieldLetEveryOtherRunOnce) {
   EXPECT_EQ(log.str(), "a, b, c, a, b, c");
 }
 
-// TASK-15, 2.2 item 14
-ASYNC_TEST(Tasks, CannotAwaitThemselves) {
+// 2.2 item 14
+ASYNC_TEST(Tasks, TASK_15_CannotAwaitThemselves) {
   Task<> self;
   auto body = [&]() -> Coro<> { co_await self; };
   self = eddy::create_task(body());
   EXPECT_STREQ((co_await error_of<eddy::RuntimeError>(self)).what(), "a task cannot await itself");
 }
 
-// TASK-16
-ASYNC_TEST(Tasks, DestroyLocalsInReverseOrderOnceWhenCancelled) {
+ASYNC_TEST(Tasks, TASK_16_DestroyLocalsInReverseOrderOnceWhenCancelled) {
   Log log;
   struct Local {
     Local(Log& l, char n) noexcept : log(l), name(n) {}
@@ -120,8 +116,7 @@ ASYNC_TEST(Tasks, DestroyLocalsInReverseOrderOnceWhenCancelled) {
   EXPECT_EQ(log.str(), "c, b, a");
 }
 
-// TASK-18
-ASYNC_TEST(Tasks, GoOnWhenTheirHandleIsDropped) {
+ASYNC_TEST(Tasks, TASK_18_GoOnWhenTheirHandleIsDropped) {
   Log log;
   auto body = [&]() -> Coro<> {
     co_await eddy::sleep(1s);
@@ -146,8 +141,7 @@ ASYNC_TEST(Tasks, MayBeReassignedWhileTheyAreAwaited) {
   EXPECT_EQ(co_await task, 2);
 }
 
-// TASK-25
-ASYNC_TEST(Tasks, KnowTheCurrentOneWhenTheyInterleaveAndAfterAnException) {
+ASYNC_TEST(Tasks, TASK_25_KnowTheCurrentOneWhenTheyInterleaveAndAfterAnException) {
   int wrong = 0;
   auto body = [&](int id) -> Coro<> {
     const auto me = eddy::current_task();
@@ -164,8 +158,7 @@ ASYNC_TEST(Tasks, KnowTheCurrentOneWhenTheyInterleaveAndAfterAnException) {
   EXPECT_EQ(wrong, 0);
 }
 
-// TASK-26
-ASYNC_TEST(Tasks, KeepTheirNames) {
+ASYNC_TEST(Tasks, TASK_26_KeepTheirNames) {
   auto named = eddy::create_task(eddy::sleep(0s), {.name = "nurse"});
   EXPECT_EQ(named.name(), "nurse");
   named.set_name("doctor");
@@ -187,8 +180,7 @@ ASYNC_TEST(Tasks, AreListedWhileTheyLive) {
   co_await b;
 }
 
-// TASK-27
-ASYNC_TEST(Tasks, KeepTheExceptionForALaterAwait) {
+ASYNC_TEST(Tasks, TASK_27_KeepTheExceptionForALaterAwait) {
   auto fail = []() -> Coro<> {
     co_await eddy::sleep(1ms);
     throw std::runtime_error("after the last await");
@@ -218,8 +210,7 @@ ASYNC_TEST(Tasks, TakeFunctionsWithTheirArguments) {
   EXPECT_EQ(co_await task, "kept5");
 }
 
-// FUT-12
-ASYNC_TEST(Tasks, CarryMoveOnlyValuesReferencesAndNothing) {
+ASYNC_TEST(Tasks, FUT_12_CarryMoveOnlyValuesReferencesAndNothing) {
   static int target = 0;
   auto move_only = []() -> Coro<std::unique_ptr<int>> { co_return std::make_unique<int>(1); };
   auto reference = []() -> Coro<int&> { co_return target; };
