@@ -6,11 +6,16 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <ostream>
 #include <string>
 
 using namespace std::chrono_literals;
 using eddy::Coro;
 using eddy::Task;
+
+namespace eddy::testing {
+inline void PrintTo(const Log& log, std::ostream* out) { *out << '"' << log.str() << '"'; }
+}  // namespace eddy::testing
 
 /// A test whose body is a coroutine, in virtual time: on the simulated back end and on each that waits for the
 /// kernel.

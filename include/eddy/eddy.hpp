@@ -4,6 +4,7 @@
 
 #include <eddy/addresses.hpp>
 #include <eddy/as_completed.hpp>
+#include <eddy/channels.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/concurrent.hpp>
 #include <eddy/contextvars.hpp>
@@ -16,8 +17,10 @@
 #include <eddy/inspect.hpp>
 #include <eddy/locks.hpp>
 #include <eddy/queues.hpp>
+#include <eddy/race.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runners.hpp>
+#include <eddy/scopes.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/taskgroups.hpp>
 #include <eddy/tasks.hpp>

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <coroutine>
+#include <eddy/detail/done_group.hpp>
 #include <eddy/detail/list.hpp>
+#include <eddy/detail/scope_core.hpp>
 #include <eddy/detail/site.hpp>
+#include <eddy/futures.hpp>
 #include <eddy/tasks.hpp>
 #include <exception>
 #include <type_traits>
@@ -11,6 +14,34 @@
 #include <vector>
 
 namespace eddy {
+
+namespace detail {
+
+[[noreturn]] void throw_no_body_value();
+[[noreturn]] void throw_not_started();
+[[noreturn]] void throw_started_twice();
+/// Waits for the end of something that its caller keeps, through any number of cancellations, of which the last
+/// is thrown on after it.
+Coro<> await_end(FutureCore& future);
+
+}  // namespace detail
+
+/// With what a task that TaskGroup::start() started says that it is ready: `trio.TaskStatus`.
+template <class T = void>
+class TaskStatus {
+ public:
+  explicit TaskStatus(Future<T> ready) noexcept : ready_(std::move(ready)) {}
+
+  /// Ready, with a value unless T is void. Throws RuntimeError the second time.
+  template <class... U>
+  void started(U&&... value) const {
+    if (ready_.done()) detail::throw_started_twice();
+    ready_.set_result(static_cast<U&&>(value)...);
+  }
+
+ private:
+  Future<T> ready_;
+};
 
 /// Tasks that end together: `asyncio.TaskGroup`. Made by `task_group()` alone.
 class TaskGroup {
@@ -41,6 +72,19 @@ class TaskGroup {
                {}, {});
   }
 
+  /// Starts `function(status, args...)` in the group and waits until it says that it is ready: it calls
+  /// `status.started(value)`, and the value is given here. What it throws before is thrown here, not by the
+  /// group; if it ends without having said so, RuntimeError. Cancelled meanwhile, it is cancelled and waited for.
+  ///
+  ///     const int port = co_await group.start<int>(serve, "localhost");   // Coro<> serve(TaskStatus<int>, std::string)
+  template <class T = void, class F, class... Args>
+  Coro<T> start(F function, Args... args);
+
+  /// Ends the group early: cancels its tasks and the body. task_group() then returns as if all had ended by
+  /// themselves, without an exception, but for what they throw while they are being cancelled. If the body
+  /// was to give a value and was cut short, task_group() throws RuntimeError.
+  void cancel();
+
  private:
   struct Member;
   class Completed;
@@ -52,10 +96,12 @@ class TaskGroup {
     coroutine.frame().promise().progress = detail::Progress::ended;  // refused is not forgotten
     refuse_if_over();
     auto task = Task<T>::start(*parent_.core().loop, std::move(coroutine), options, site);
+    if (scope_) detail::join_scope(task.core(), *scope_);
     watch(task.core());
     return task;
   }
   void refuse_if_over();
+  void adopt(detail::TaskCore& task);
   void watch(detail::TaskCore& task);
   void member_done(detail::FutureCore& task) noexcept;
   void abort() noexcept;
@@ -65,7 +111,8 @@ class TaskGroup {
   bool has_members() const noexcept { return members_ > 0; }
   Completed completed() noexcept;
   void parent_was_cancelled(std::exception_ptr cancellation) noexcept;
-  void finish();
+  /// Throws what is to be thrown. True: cancel() was called.
+  bool finish();
 
   AnyTask parent_;
   detail::List watched_;
@@ -75,9 +122,12 @@ class TaskGroup {
   std::exception_ptr body_error_;
   std::exception_ptr exit_;  // a KeyboardInterrupt or SystemExit: thrown instead of the group
   detail::TaskCore* waiter_ = nullptr;
+  detail::ScopeCore* scope_;  // in which the group was opened; null: none
   bool aborting_ = false;
   bool exiting_ = false;
   bool cancelled_parent_ = false;  // to end the body; taken back at the end
+  bool cancel_called_ = false;
+  int cancelling_at_entry_;
 };
 
 class TaskGroup::Completed {
@@ -92,6 +142,30 @@ class TaskGroup::Completed {
 };
 
 inline TaskGroup::Completed TaskGroup::completed() noexcept { return Completed(*this); }
+
+template <class T, class F, class... Args>
+Coro<T> TaskGroup::start(F function, Args... args) {
+  refuse_if_over();
+  const auto ready = Future<T>::make(*parent_.core().loop);
+  auto child = eddy::create_task(
+      detail::coroutine_of_call<F, TaskStatus<T>, Args...>(std::move(function), TaskStatus<T>(ready), std::move(args)...));
+  std::exception_ptr cancellation;
+  try {
+    co_await detail::DoneWait(detail::DoneGroup::Until::first_done, ready.core(), child.core());
+  } catch (const CancelledError&) {
+    cancellation = std::current_exception();
+  }
+  if (!ready.done()) {
+    child.cancel();
+    co_await detail::await_end(child.core());
+    if (cancellation) std::rethrow_exception(cancellation);
+    child.result();
+    detail::throw_not_started();
+  }
+  adopt(child.core());
+  if (cancellation) std::rethrow_exception(cancellation);
+  co_return ready.result();
+}
 
 /// Runs `body(group)` and everything it starts in the group; returns the body's value when all have ended.
 ///
@@ -127,7 +201,10 @@ auto task_group(F body) -> Coro<detail::AwaitValue<std::invoke_result_t<F&, Task
       group.parent_was_cancelled(std::current_exception());
     }
   }
-  group.finish();
+  if (group.finish() && result.outcome() == detail::Outcome::cancelled) {
+    if constexpr (std::is_void_v<T>) co_return;
+    else detail::throw_no_body_value();
+  }
   co_return result.take();
 }
 

@@ -83,30 +83,9 @@ class InterruptGuard {
 };
 
 // Waits until all of them are done, whatever they threw.
-class AllDone {
- public:
-  explicit AllDone(const std::vector<AnyTask>& tasks)
-      : group_(new detail::DoneGroup(tasks.size(), detail::DoneGroup::Until::all_done)) {
-    for (const auto& task : tasks) group_->add(task.core());
-  }
-  AllDone(AllDone&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {}
-  ~AllDone() {
-    if (group_) group_->leave();
-  }
-
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> where) {
-    group_->wait(detail::current_task_core(), where, Duration::max(), false);
-  }
-  void await_resume() { group_->finish_wait(); }
-
- private:
-  detail::DoneGroup* group_;
-};
-
 Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
   using eddy_body [[maybe_unused]] = int;
-  co_await AllDone(tasks);
+  co_await detail::DoneWait::of(detail::DoneGroup::Until::all_done, tasks);
 }
 
 }  // namespace

@@ -83,6 +83,7 @@ void conclude_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<>
   task.resume_point = nullptr;
   static_cast<TaskListNode&>(task).unlink();
   --task.loop->task_count;
+  if (task.extra) drop_level_cancel(task);
   if (outcome == Outcome::error) {
     const bool ends = ends_the_loop(error);
     if (ends) Loop::of(*task.loop).interrupt(error);
@@ -102,16 +103,19 @@ bool TaskCore::cancel_task(std::exception_ptr message) noexcept {
   if (message || (extra && extra->cancel_message)) extra_of(*this).cancel_message = std::move(message);
   if (waiting() && WaitNode::ops->cancel(*this) == CancelResult::accepted) return true;
   flags |= kMustCancel;
+  if (extra) extra->level_cancel = false;
   return true;
 }
 
 std::uint16_t TaskCore::uncancel() noexcept {
   if (cancel_requests > 0 && --cancel_requests == 0) flags &= static_cast<std::uint8_t>(~kMustCancel);
+  if (extra) rearm_level_cancel(*this);
   return cancel_requests;
 }
 
 std::exception_ptr TaskCore::take_cancellation() noexcept {
   flags &= static_cast<std::uint8_t>(~(kMustCancel | kWaitCancelled));
+  if (extra) rearm_level_cancel(*this);
   if (!extra || !extra->cancel_message) return nullptr;
   return std::make_exception_ptr(CancelledError(std::exchange(extra->cancel_message, nullptr)));
 }

@@ -15,10 +15,25 @@ class Context;
 
 namespace eddy::detail {
 
+struct ScopeCore;
+
+/// A task's place in its innermost cancel scope.
+struct ScopeMember : ListNode {
+  ScopeMember() = default;
+  ScopeMember(const ScopeMember&) = delete;
+  ~ScopeMember() {
+    if (is_linked()) unlink();
+  }
+  TaskCore* task = nullptr;
+  ScopeCore* scope = nullptr;
+};
+
 struct TaskExtra {
   std::string name;
   std::exception_ptr cancel_message;
   ContextRef context;
+  ScopeMember scope;
+  bool level_cancel = false;  // kMustCancel is set by a cancelled scope, not by a cancel()
   // Where the task was made and what it ran, once a failure has outlived its coroutine.
   const char* function = nullptr;
   const char* file = nullptr;
@@ -30,6 +45,10 @@ static_assert(sizeof(TaskCore) == 128, "a task is two cache lines");
 TaskExtra& extra_of(TaskCore& task) noexcept;
 void give_context(TaskCore& task, const Context& context);
 const std::string& name_of(TaskCore& task);
+/// If the task stands in a cancelled scope, its next wait throws.
+void rearm_level_cancel(TaskCore& task) noexcept;
+/// Takes that back.
+void drop_level_cancel(TaskCore& task) noexcept;
 void remember_origin(TaskCore& task, const PromiseBase& promise) noexcept;
 [[noreturn]] void die_suspended_on_nothing(const TaskCore& task) noexcept;
 

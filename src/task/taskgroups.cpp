@@ -4,8 +4,8 @@
 
 #include "base/text.hpp"
 #include "loop/loop.hpp"
-#include "task/plain_wait.hpp"
 #include "loop/report.hpp"
+#include "task/plain_wait.hpp"
 
 namespace eddy {
 
@@ -40,7 +40,7 @@ struct TaskGroup::Member final : detail::DoneNode, MemberLink, detail::Pooled {
   }
 };
 
-TaskGroup::TaskGroup() : parent_(current_task()) {}
+TaskGroup::TaskGroup() : parent_(current_task()), scope_(detail::scope_of(parent_.core())), cancelling_at_entry_(parent_.cancelling()) {}
 
 // Only a group that was abandoned with its loop still has members here.
 TaskGroup::~TaskGroup() {
@@ -50,6 +50,28 @@ TaskGroup::~TaskGroup() {
     member.group = nullptr;
   }
 }
+
+namespace detail {
+
+Coro<> await_end(FutureCore& future) {
+  std::exception_ptr cancellation;
+  while (!future.done()) {
+    try {
+      co_await DoneWait(DoneGroup::Until::all_done, future);
+    } catch (const CancelledError&) {
+      cancellation = std::current_exception();
+    }
+  }
+  if (cancellation) std::rethrow_exception(cancellation);
+}
+
+void throw_no_body_value() {
+  throw RuntimeError("the task group was cancelled before its body gave a value");
+}
+void throw_not_started() { throw RuntimeError("the task ended without having called started()"); }
+void throw_started_twice() { throw RuntimeError("started() was called before: a task starts once"); }
+
+}  // namespace detail
 
 void TaskGroup::refuse_if_over() {
   if (exiting_ && members_ == 0) throw RuntimeError("the task group is finished: it takes no new tasks");
@@ -89,6 +111,19 @@ void TaskGroup::abort() noexcept {
   }
 }
 
+void TaskGroup::cancel() {
+  if (aborting_ || (exiting_ && members_ == 0)) return;
+  abort();
+  cancel_called_ = cancelled_parent_ = true;
+  parent_.cancel();
+}
+
+void TaskGroup::adopt(detail::TaskCore& task) {
+  if (scope_) detail::join_scope(task, *scope_);
+  watch(task);
+  if (aborting_) task.cancel_task(nullptr);
+}
+
 void TaskGroup::body_ended(std::exception_ptr error, bool cancelled) noexcept {
   exiting_ = true;
   if (!error) return;
@@ -103,12 +138,16 @@ void TaskGroup::parent_was_cancelled(std::exception_ptr cancellation) noexcept {
   abort();
 }
 
-void TaskGroup::finish() {
+bool TaskGroup::finish() {
   if (exit_) std::rethrow_exception(std::exchange(exit_, nullptr));
-  if (cancelled_parent_ && parent_.uncancel() == 0) cancellation_ = nullptr;
+  if (cancelled_parent_) {
+    const int left = parent_.uncancel();
+    if (left == 0 || (cancel_called_ && left <= cancelling_at_entry_)) cancellation_ = nullptr;
+    else if (cancel_called_ && !cancellation_) cancellation_ = std::make_exception_ptr(CancelledError());
+  }
   if (cancellation_ && errors_.empty()) std::rethrow_exception(std::exchange(cancellation_, nullptr));
   if (body_error_) errors_.push_back(std::move(body_error_));
-  if (errors_.empty()) return;
+  if (errors_.empty()) return cancel_called_;
   // Cancelled from outside while there are errors: they win, and the next await raises the cancellation.
   if (parent_.cancelling() > 0) {
     parent_.uncancel();
@@ -119,8 +158,12 @@ void TaskGroup::finish() {
 
 namespace {
 
+detail::CancelResult cancel_later(TaskCore&) noexcept { return detail::CancelResult::deferred; }
+
+// While the tasks are being cancelled, there is nothing that another cancellation could end sooner.
+template <detail::CancelResult (*cancel)(TaskCore&) noexcept>
 constexpr detail::WaitOps kGroupWait{
-    &detail::cancel_at_once,
+    cancel,
     &detail::detach_nothing,
     [](const TaskCore&, detail::Text& text) { text.add("the tasks of its task group"); },
     nullptr,
@@ -130,7 +173,9 @@ constexpr detail::WaitOps kGroupWait{
 
 void TaskGroup::Completed::await_suspend(std::coroutine_handle<> where) {
   group_.waiter_ = &detail::current_task_core();
-  group_.waiter_->wait(where, kGroupWait, &group_);
+  const bool in_cancelled_scope = group_.aborting_ && detail::effectively_cancelled(detail::scope_of(*group_.waiter_));
+  group_.waiter_->wait(where, in_cancelled_scope ? kGroupWait<&cancel_later> : kGroupWait<&detail::cancel_at_once>,
+                       &group_);
 }
 
 void TaskGroup::Completed::await_resume() { std::exchange(group_.waiter_, nullptr)->throw_if_cancelled(); }

@@ -7,6 +7,7 @@
 #include <eddy/detail/task_core.hpp>
 #include <exception>
 #include <memory>
+#include <utility>
 
 namespace eddy::detail {
 
@@ -74,6 +75,35 @@ class DoneGroup {
   bool cancels_members_ = false;
   bool cancel_requested_ = false;
   bool ended_ = false;
+};
+
+/// Awaits any futures and tasks: `co_await DoneWait(DoneGroup::Until::first_done, a.core(), b.core())`. Never
+/// throws what they throw, never cancels them.
+class [[nodiscard("co_await it")]] DoneWait {
+ public:
+  template <class... Core>
+  explicit DoneWait(DoneGroup::Until until, Core&... members) : group_(new DoneGroup(sizeof...(members), until)) {
+    (group_->add(members), ...);
+  }
+  /// Of a range of handles.
+  template <class Handles>
+  static DoneWait of(DoneGroup::Until until, const Handles& handles) {
+    DoneWait wait(new DoneGroup(handles.size(), until));
+    for (const auto& handle : handles) wait.group_->add(handle.core());
+    return wait;
+  }
+  DoneWait(DoneWait&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {}
+  ~DoneWait() {
+    if (group_) group_->leave();
+  }
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> where) { group_->wait(current_task_core(), where, Duration::max(), false); }
+  void await_resume() { group_->finish_wait(); }
+
+ private:
+  explicit DoneWait(DoneGroup* group) noexcept : group_(group) {}
+  DoneGroup* group_;
 };
 
 }  // namespace eddy::detail
