@@ -168,6 +168,8 @@ class CoroAwaiter {
 /// them must outlive it.
 template <class T = void>
 class [[nodiscard("co_await it or create_task() it")]] Coro {
+  static_assert(!std::is_rvalue_reference_v<T> && !std::is_const_v<T>, "eddy: a coroutine gives a value, an lvalue reference or nothing");
+
  public:
   using promise_type = detail::CoroPromise<T>;
   using value_type = T;

@@ -99,6 +99,11 @@ class EventLoop {
     auto* node = detail::new_callback(core(), std::move(callback));
     return schedule_later(*node, delay);
   }
+  template <detail::Number N, class F>
+  TimerHandle call_later(N, F) {
+    static_assert(detail::kNever<N>, "eddy: a time needs its unit: call_later(5s, f), with using namespace std::chrono_literals");
+    return {};
+  }
   /// The same at a time of the loop's clock: `loop.time() + 60ms`.
   template <class Length, class F>
   TimerHandle call_at(std::chrono::time_point<LoopClock, Length> when, F callback) {

@@ -41,6 +41,8 @@ struct FutureBox final : FutureCore, Pooled {
 /// Cancelling a task that awaits it cancels the future, for all of them: `shield()` prevents that.
 template <class T = void>
 class Future {
+  static_assert(!std::is_rvalue_reference_v<T> && !std::is_const_v<T>, "eddy: a future has a value, an lvalue reference or nothing");
+
  public:
   using value_type = T;
 
@@ -63,9 +65,22 @@ class Future {
   template <class U = T>
     requires(!std::is_void_v<T>)
   void set_result(U&& value) const {
+    if constexpr (!std::is_reference_v<T>) {
+      static_assert(std::is_constructible_v<T, U>, "eddy: this is no value for the future: its type is another one");
+    }
     box_->throw_if_done("set_result");
     box_->holder.set(static_cast<U&&>(value));
     box_->finish_with_value();
+  }
+  template <class... None>
+    requires(sizeof...(None) == 0 && !std::is_void_v<T>)
+  void set_result(None...) const {
+    static_assert(detail::kNever<T>, "eddy: this future has a value: set_result(value)");
+  }
+  template <class U>
+    requires std::is_void_v<T>
+  void set_result(U&&) const {
+    static_assert(detail::kNever<U>, "eddy: a Future<> has no value: set_result()");
   }
   void set_result() const
     requires std::is_void_v<T>

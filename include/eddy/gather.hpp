@@ -151,7 +151,20 @@ inline constexpr bool kIsVector = false;
 template <class A>
 inline constexpr bool kIsVector<std::vector<A>> = true;
 
+template <class A>
+consteval void explain_unless_awaitable() {
+  if constexpr (!Awaitable<A>) explain_no_coroutine<A>();
+}
+
 }  // namespace detail
+
+template <class... A>
+  requires(!(detail::Awaitable<A> && ...) && !(std::is_same_v<std::remove_cvref_t<A>, ReturnExceptions> || ...) &&
+           !(detail::kIsVector<std::remove_cvref_t<A>> && ...))
+std::suspend_never gather(A&&...) {
+  (detail::explain_unless_awaitable<A>(), ...);
+  return {};
+}
 
 /// Runs awaitables side by side; gives their results in the order of the arguments, as a tuple
 /// (std::monostate for void ones; nothing at all if all are void).

@@ -8,6 +8,7 @@
 #include <eddy/detail/list.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <eddy/locks.hpp>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -85,6 +86,8 @@ class QueueBase {
 /// The typed shell over QueueBase; `Items` decides the order.
 template <class T, class Items>
 class BasicQueue : public QueueBase {
+  static_assert(std::is_object_v<T> && !std::is_const_v<T>, "eddy: a queue holds values; for references, a Queue<T*>");
+
  public:
   using value_type = T;
   /// Holds up to `maxsize` items; 0: any number.

@@ -72,4 +72,14 @@ auto run(A&& awaitable, RunOptions options = {}, const char* file = __builtin_FI
   }
 }
 
+template <class F>
+  requires(!detail::Awaitable<F>)
+void run(F&&, RunOptions = {}) {
+  if constexpr (detail::CoroutineFunction<std::decay_t<F>&>) {
+    static_assert(detail::kNever<F>, "eddy: run() takes what the function gives: run(main()), not run(main)");
+  } else {
+    detail::explain_no_coroutine<F>();
+  }
+}
+
 }  // namespace eddy

@@ -82,6 +82,7 @@ class [[nodiscard("co_await it")]] ScopeAwaiter {
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> where) {
+    body_.frame().promise().progress = Progress::ended;  // refused is not forgotten
     scope_->core_.enter();
     return start_child(body_.frame().promise(), body_.frame(), where, std::derived_from<Promise, PromiseBase>);
   }

@@ -65,11 +65,16 @@ class TaskGroup {
   }
   /// Starts `function(args...)`, which are moved into the task.
   template <class F, class... Args>
-    requires detail::CoroutineFunction<std::decay_t<F>&, std::decay_t<Args>&...>
+    requires detail::CoroutineFunction<std::decay_t<F>&, std::decay_t<Args>...>
   auto create_task(F&& function, Args&&... args) {
     return add(detail::coroutine_of_call<std::decay_t<F>, std::decay_t<Args>...>(std::forward<F>(function),
                                                                                std::forward<Args>(args)...),
                {}, {});
+  }
+  template <class F, class... Args>
+    requires(!detail::Awaitable<F> && !detail::CoroutineFunction<std::decay_t<F>&, std::decay_t<Args>...>)
+  void create_task(F&&, Args&&...) {
+    detail::explain_no_coroutine<F, Args...>();
   }
 
   /// Starts `function(status, args...)` in the group and waits until it says that it is ready: it calls
@@ -89,6 +94,7 @@ class TaskGroup {
   struct Member;
   class Completed;
   template <class F>
+    requires detail::CoroutineFunction<F&, TaskGroup&>
   friend auto task_group(F body) -> Coro<detail::AwaitValue<std::invoke_result_t<F&, TaskGroup&>>>;
 
   template <class T>
@@ -178,6 +184,7 @@ Coro<T> TaskGroup::start(F function, Args... args) {
 /// ExceptionGroup. If the calling task is cancelled, so are they, and CancelledError is thrown. What the
 /// children refer to must be declared outside of the body: its locals die when it ends, before them.
 template <class F>
+  requires detail::CoroutineFunction<F&, TaskGroup&>
 auto task_group(F body) -> Coro<detail::AwaitValue<std::invoke_result_t<F&, TaskGroup&>>> {
   using T = detail::AwaitValue<std::invoke_result_t<F&, TaskGroup&>>;
   TaskGroup group;
@@ -206,6 +213,14 @@ auto task_group(F body) -> Coro<detail::AwaitValue<std::invoke_result_t<F&, Task
     else detail::throw_no_body_value();
   }
   co_return result.take();
+}
+
+template <class F>
+  requires(!detail::CoroutineFunction<F&, TaskGroup&>)
+Coro<> task_group(F) {
+  static_assert(detail::kNever<F>, "eddy: task_group() takes a coroutine function of a TaskGroup&: "
+                                   "[&](TaskGroup& group) -> Coro<> { …; co_return; }");
+  return {};
 }
 
 }  // namespace eddy

@@ -201,7 +201,7 @@ Coro<std::remove_cvref_t<AwaitResult<A&&>>> coroutine_of(A awaitable) {
 }
 /// Keeps a callable and its arguments in the frame for as long as what they return runs.
 template <class F, class... Args>
-Coro<AwaitValue<std::invoke_result_t<F&, Args&...>>> coroutine_of_call(F function, Args... args) {
+Coro<AwaitValue<std::invoke_result_t<F&, Args...>>> coroutine_of_call(F function, Args... args) {
   using eddy_body [[maybe_unused]] = int;
   co_return co_await function(std::move(args)...);
 }
@@ -214,6 +214,8 @@ inline constexpr bool kIsCoro<Coro<T>> = true;
 /// A Coro as it is; anything else wrapped.
 template <class A>
 auto as_coroutine(A&& awaitable) {
+  static_assert(!(kIsCoro<std::remove_cvref_t<A>> && std::is_lvalue_reference_v<A>),
+                "eddy: a Coro runs once and is handed over: std::move(coro), or call the function right here");
   if constexpr (kIsCoro<std::remove_cvref_t<A>>) {
     awaitable.check_unused();
     return Coro<typename std::remove_cvref_t<A>::value_type>(std::move(awaitable));
@@ -242,12 +244,44 @@ Task<T> create_task(Coro<T>&, TaskOptions = {}) {
 /// Schedules `function(args...)`. The function and its arguments are moved into the task, so a capturing
 /// lambda and values given here live as long as it runs.
 template <class F, class... Args>
-  requires detail::CoroutineFunction<std::decay_t<F>&, std::decay_t<Args>&...>
+  requires detail::CoroutineFunction<std::decay_t<F>&, std::decay_t<Args>...>
 auto create_task(F&& function, Args&&... args) {
   auto coroutine = detail::coroutine_of_call<std::decay_t<F>, std::decay_t<Args>...>(std::forward<F>(function),
                                                                                     std::forward<Args>(args)...);
   using T = typename decltype(coroutine)::value_type;
   return Task<T>::start(detail::running_loop_core(), std::move(coroutine), {}, {});
+}
+
+namespace detail {
+
+/// Says what is wrong with a call that no overload takes: what is given for a coroutine.
+template <class F, class... Args>
+consteval void explain_no_coroutine() {
+  if constexpr (kIsCoro<std::remove_cvref_t<F>>) {
+    static_assert(kNever<F>, "eddy: a Coro runs once and is handed over: std::move(coro), or call the function right here");
+  } else if constexpr (sizeof...(Args) > 0 && !std::invocable<std::decay_t<F>&, std::decay_t<Args>...>) {
+    static_assert(kNever<F>, "eddy: the function cannot be called with copies of these arguments; give std::ref(x) for a "
+                             "parameter that is a reference to something that outlives the task");
+  } else if constexpr (std::invocable<std::decay_t<F>&, std::decay_t<Args>...>) {
+    static_assert(kNever<F>, "eddy: the function is no coroutine: its result cannot be awaited; a blocking function goes "
+                             "through eddy::to_thread(function)");
+  } else if constexpr (requires { &std::decay_t<F>::operator(); } || std::is_function_v<std::remove_pointer_t<std::decay_t<F>>>) {
+    static_assert(kNever<F>, "eddy: this is a function that needs arguments: call it, or give them behind it");
+  } else {
+    static_assert(kNever<F>, "eddy: this cannot be awaited: give a Coro, a Task, a Future, or a coroutine function and "
+                             "its arguments");
+  }
+}
+
+template <class N>
+concept Number = std::is_arithmetic_v<std::remove_cvref_t<N>>;
+
+}  // namespace detail
+
+template <class F, class... Args>
+  requires(!detail::Awaitable<F> && !detail::CoroutineFunction<std::decay_t<F>&, std::decay_t<Args>...>)
+void create_task(F&&, Args&&...) {
+  detail::explain_no_coroutine<F, Args...>();
 }
 
 /// The task that is running. Throws RuntimeError outside of one.
@@ -290,6 +324,11 @@ class SleepAwaiter {
 /// Suspends the running task for at least `delay`; with 0 or less, for one turn of the loop.
 [[nodiscard("co_await it")]] inline detail::SleepAwaiter sleep(Duration delay) noexcept {
   return detail::SleepAwaiter(delay);
+}
+template <detail::Number N>
+std::suspend_never sleep(N) {
+  static_assert(detail::kNever<N>, "eddy: a time needs its unit: sleep(5s), with using namespace std::chrono_literals");
+  return {};
 }
 
 }  // namespace eddy

@@ -147,6 +147,13 @@ class [[nodiscard("co_await it")]] ThreadAwaiter {
 
 template <class F, class... Args>
 auto bind_call(F function, Args... args) {
+  if constexpr (!std::is_invocable_v<F&, Args...>) {
+    static_assert(std::is_invocable_v<F&, Args...>, "eddy: the function cannot be called with copies of these arguments on "
+                                                    "another thread; give std::ref(x) for what outlives the call");
+  } else {
+    static_assert(!Awaitable<std::invoke_result_t<F&, Args...>>,
+                  "eddy: a thread calls plain functions, and this one makes a coroutine: co_await it here instead");
+  }
   return [function = std::move(function), ... args = std::move(args)]() mutable -> decltype(auto) {
     return function(std::move(args)...);
   };

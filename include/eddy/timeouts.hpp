@@ -119,6 +119,11 @@ template <class A>
 auto timeout(Duration limit, A&& body) {
   return detail::under_timeout(detail::make_timeout(limit.count(), false), std::forward<A>(body));
 }
+template <detail::Number N, class A>
+std::suspend_never timeout(N, A&&) {
+  static_assert(detail::kNever<N>, "eddy: a time needs its unit: timeout(5s, …), with using namespace std::chrono_literals");
+  return {};
+}
 /// The same with a time of the loop's clock.
 template <class Length, class A>
 auto timeout_at(std::chrono::time_point<LoopClock, Length> deadline, A&& body) {
@@ -135,6 +140,17 @@ auto wait_for(A&& awaitable, Duration limit) {
   if (limit.count() > 0) return detail::under_timeout(core, detail::as_coroutine(std::forward<A>(awaitable)));
   return detail::under_timeout(core, detail::cancel_at_once<std::is_lvalue_reference_v<A>, std::decay_t<A>>(
                                          std::forward<A>(awaitable), core));
+}
+template <class A, detail::Number N>
+std::suspend_never wait_for(A&&, N) {
+  static_assert(detail::kNever<N>, "eddy: a time needs its unit: wait_for(x, 5s), with using namespace std::chrono_literals");
+  return {};
+}
+template <class A>
+  requires(!detail::Awaitable<A>)
+std::suspend_never wait_for(A&&, Duration) {
+  detail::explain_no_coroutine<A>();
+  return {};
 }
 
 }  // namespace eddy

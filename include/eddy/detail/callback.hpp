@@ -79,6 +79,13 @@ struct Callback final : CallbackCore, Pooled {
 
 template <class F>
 CallbackCore* new_callback(LoopCore& loop, F callback) {
+  if constexpr (!std::is_invocable_v<F&>) {
+    static_assert(std::is_invocable_v<F&>, "eddy: a callback is called without arguments; bind them: [x] { f(x); }");
+  } else {
+    static_assert(!Awaitable<std::invoke_result_t<F&>>,
+                  "eddy: this callback makes a coroutine that nobody would await; schedule it with create_task(), from "
+                  "another thread with run_coroutine_threadsafe()");
+  }
   return new Callback<F>(loop, std::move(callback));
 }
 

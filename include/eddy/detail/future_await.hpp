@@ -3,6 +3,7 @@
 #pragma once
 
 #include <coroutine>
+#include <eddy/detail/await.hpp>
 #include <eddy/detail/context.hpp>
 #include <eddy/detail/result_slot.hpp>
 #include <eddy/detail/task_core.hpp>
@@ -195,6 +196,13 @@ struct DoneCallback final : DoneCallbackCore, Pooled {
 
 template <class Handle, class F>
 DoneCallbackHandle add_done_callback(FutureCore& core, F callback) {
+  if constexpr (!std::is_invocable_v<F&, Handle&>) {
+    static_assert(std::is_invocable_v<F&, Handle&>,
+                  "eddy: a done callback is called with the future or task that is done: [](auto& done) { … }");
+  } else {
+    static_assert(!Awaitable<std::invoke_result_t<F&, Handle&>>,
+                  "eddy: this callback makes a coroutine that nobody would await; let it create_task() the coroutine");
+  }
   auto* node = new DoneCallback<Handle, F>(std::move(callback));
   node->attach(core, &DoneCallback<Handle, F>::call);
   return DoneCallbackHandle(node);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/tasks.hpp>
+// error: eddy: this cannot be awaited
+#include <eddy/eddy.hpp>
 
-eddy::Coro<> wrong() { co_await 5; }
+eddy::Coro<> f() { co_await 5; }

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/wait.hpp>
+// error: eddy: wait() takes tasks and futures
+#include <eddy/eddy.hpp>
 
-eddy::Coro<int> answer();
-
-void wrong() {
-  std::vector<eddy::Coro<int>> coros;
-  coros.push_back(answer());
-  eddy::wait(std::move(coros));
-}
+eddy::Coro<> f(std::vector<eddy::Coro<>> coroutines) { co_await eddy::wait(std::move(coroutines)); }

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+// error: eddy: a queue holds values
+#include <eddy/eddy.hpp>
+
+eddy::Queue<int&> queue;
