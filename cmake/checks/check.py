@@ -167,6 +167,23 @@ RULES = {
 }
 
 
+STATEMENT = r"(?:LOOP|FUT|TASK|WAIT|SCOPE|SYNC|IO|STREAM|TLS|SYS)"
+
+
+def check_semantics():
+    """Each statement of docs/semantics.md has a test that bears its number, and the other way round."""
+    page = (ROOT / "docs/semantics.md").read_text()
+    stated = {f"{kind}_{number}" for kind, number in re.findall(rf"\*\*({STATEMENT})-(\d+)\*\*", page)}
+    shown = set()
+    for path in tracked("tests/**/*.cpp"):
+        for ids in re.findall(rf"TEST(?:_F|_P)?\(\w+,\s*((?:{STATEMENT}_\d+_)+)", path.read_text()):
+            shown |= set(re.findall(rf"{STATEMENT}_\d+", ids))
+    for name in sorted(stated - shown):
+        yield f"docs/semantics.md: {name.replace('_', '-')} has no test whose name begins with {name}_"
+    for name in sorted(shown - stated):
+        yield f"tests: {name}_… shows a statement that docs/semantics.md does not have"
+
+
 def query(path, arguments):
     command = ["clang-query-19", "-f", str(HERE / "gcc12.query"), str(path), *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -217,7 +234,7 @@ def check_coroutines():
 
 def main(arguments):
     checks = [check_layers, check_lengths, check_marks, check_links, check_file_sets, check_first_lines,
-              check_public_includes, check_documents]
+              check_public_includes, check_documents, check_semantics]
     if "--no-lint" not in arguments:
         checks.append(check_coroutines)
     findings = 0
