@@ -4,15 +4,20 @@
 
 #include <eddy/addresses.hpp>
 #include <eddy/as_completed.hpp>
+#include <eddy/async_generators.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/concurrent.hpp>
+#include <eddy/contextlib.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/gather.hpp>
 #include <eddy/wait.hpp>
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/functools.hpp>
 #include <eddy/futures.hpp>
+#include <eddy/generators.hpp>
 #include <eddy/inspect.hpp>
+#include <eddy/iterators.hpp>
 #include <eddy/locks.hpp>
 #include <eddy/queues.hpp>
 #include <eddy/result.hpp>

@@ -200,6 +200,8 @@ struct LoopCore {
   ReadyQueue ready;
   List all_tasks;
   std::size_t task_count = 0;
+  List async_generators;  // that have been started and have not ended, in order of their start
+  bool async_generators_shut = false;
 };
 
 /// What runs on this thread.
