@@ -188,10 +188,10 @@ class [[nodiscard]] AsyncGenerator {
   }
 
   /// The same; the co_yield at which it stands gives `value`. Throws TypeError if it has not been started.
-  template <class S = Send>
-    requires std::same_as<S, Send> && std::is_object_v<S>
-  [[nodiscard("co_await it")]] detail::AsyncSend<Yield, S> asend(S value) {
-    return {frame_.promise(), std::move(value)};
+  [[nodiscard("co_await it")]] auto asend(detail::Sendable<Send> value)
+    requires(!std::is_void_v<Send>)
+  {
+    return detail::AsyncSend<Yield, Send>(frame_.promise(), std::move(value));
   }
 
   /// Throws `exception` at the co_yield at which it stands, and runs to the next one, as next().

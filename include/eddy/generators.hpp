@@ -135,9 +135,9 @@ class [[nodiscard]] Generator {
   Next next() { return taken(core().advance()); }
 
   /// The same; the co_yield at which it stands gives `value`. Throws TypeError if it has not been started.
-  template <class S = Send>
-    requires std::same_as<S, Send> && std::is_object_v<S>
-  Next send(S value) {
+  Next send(detail::Sendable<Send> value)
+    requires(!std::is_void_v<Send>)
+  {
     return taken(core().advance(detail::address_of(value)));
   }
   /// send(None): next().

@@ -89,10 +89,10 @@ TEST(Generators, GEN_01_SendPassesAValueInAndYieldOneOut) {
 
 TEST(Generators, GEN_02_YieldFromReplacesTheHandWrittenLoop) {
   Log log;
-  auto outer = [&]() -> Generator<int, int> {
-    log("do something before coroutine start");
-    co_yield from(echo_until_ten(log));
-  }();
+  auto outer = [](Log& out) -> Generator<int, int> {
+    out("do something before coroutine start");
+    co_yield from(echo_until_ten(out));
+  }(log);
   for (auto value = outer.next(); value; value = outer.send(*value + 1)) log(*value);
   EXPECT_EQ(log, "do something before coroutine start, do something before yield, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
 }

@@ -34,6 +34,13 @@ struct Yielded {
   static Next nothing() noexcept { return Next{}; }
 };
 
+/// What send() takes; of a generator that is sent nothing, something that nobody can make.
+struct Unsendable {
+  Unsendable() = delete;
+};
+template <class S>
+using Sendable = std::conditional_t<std::is_void_v<S>, Unsendable, S>;
+
 template <class T>
 void* address_of(T& object) noexcept {
   return const_cast<void*>(static_cast<const volatile void*>(__builtin_addressof(object)));
