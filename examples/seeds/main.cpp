@@ -174,20 +174,23 @@ int main(int argc, char** argv) {
   }
   auto& all = entries();
   std::stable_sort(all.begin(), all.end(), [](const Entry& a, const Entry& b) { return std::strcmp(a.id, b.id) < 0; });
-  std::size_t run = 0, passed = 0;
+  std::size_t run = 0, passed = 0, absent = 0;
   if (!list) std::printf("%-7s %-50s %-40s %-40s %-7s %-8s\n", "id", "seed", "expected", "came", "time", "took");
   for (const auto& entry : all) {
     if (!selected(entry, wanted)) continue;
-    ++run;
-    if (list) std::printf("%-7s %s\n", entry.id, entry.title);
+    const bool has_program = entry.coroutine || entry.function;
+    ++(has_program ? run : absent);
+    if (!has_program) std::printf("%-7s %s: no seed: %s\n", entry.id, entry.title, entry.expected);
+    else if (list) std::printf("%-7s %s\n", entry.id, entry.title);
     else passed += run_and_tell(entry, real);
   }
-  if (run == 0) {
+  if (run + absent == 0) {
     std::fputs("no seed has such an id; --list shows them\n", stderr);
     return 2;
   }
   if (list) return 0;
-  std::printf("%zu of %zu seeds pass\n", passed, run);
+  std::printf("%zu of %zu seeds pass", passed, run);
+  std::printf(absent > 0 ? "; %zu rows have none\n" : "\n", absent);
   return passed == run ? 0 : 1;
 }
 

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <eddy/eddy.hpp>
+#include <eddy/testing.hpp>
 
 #include <optional>
 #include <sstream>
@@ -26,13 +27,15 @@ namespace seed {
 /// A length of time of an article: `2_s`. A tenth of it where the clock is real.
 struct Seconds {
   double value;
+  constexpr explicit Seconds(double seconds) : value(seconds) {}
   operator eddy::Duration() const;
+  friend constexpr Seconds operator/(Seconds length, double parts) { return Seconds(length.value / parts); }
 };
-inline constexpr Seconds any_time{-1};
+inline constexpr Seconds any_time(-1);
 
 namespace literals {
-constexpr Seconds operator""_s(unsigned long long n) { return {static_cast<double>(n)}; }
-constexpr Seconds operator""_s(long double n) { return {static_cast<double>(n)}; }
+constexpr Seconds operator""_s(unsigned long long n) { return Seconds(static_cast<double>(n)); }
+constexpr Seconds operator""_s(long double n) { return Seconds(static_cast<double>(n)); }
 }  // namespace literals
 
 /// time.sleep(): blocks the thread.
@@ -121,7 +124,8 @@ std::string thrown_by(F function) {
   return "nothing was thrown";
 }
 
-/// A program of the table: a coroutine, or a function that runs its own loops.
+/// A row of the table: a coroutine, a function that runs its own loops, or neither: then `expected` says why there
+/// is no program.
 struct Entry {
   const char* id;
   const char* title;
@@ -160,6 +164,10 @@ using seed::print;
       {id, title, time, expected, threads, nullptr, &EDDY_SEED_NAME(body)});                                        \
   static void EDDY_SEED_NAME(body)()
 
+/// A row of the table for which there is no program yet.
+#define NO_SEED(id, title, reason)                         \
+  static const seed::Registration EDDY_SEED_NAME(entry)( \
+      {id, title, any_time, reason, false, nullptr, nullptr})
 /// The body is a coroutine, run by eddy::run().
 #define SEED(...) EDDY_COROUTINE_SEED(false, __VA_ARGS__)
 /// The same for one that blocks threads, where virtual time would stand still.
