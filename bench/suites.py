@@ -210,4 +210,22 @@ def compile_times(options):
     return text, [("compile: eddy.hpp and one coroutine, x its std headers", bare_ratio, 1.5)]
 
 
-SUITES = {"core": core, "echo": echo, "http": http, "compile": compile_times}
+def generators(options):
+    """A step of a generator, and of one under levels of delegation."""
+    runs = {}
+    for _ in range(options.rounds):
+        text = quietest(lambda: (output_of([os.path.join(options.bin, "micro_generators")], "0"), 0))
+        for line in text.splitlines():
+            name, value = line.split()
+            runs.setdefault(name, []).append(float(value))
+    rows = [[f"`{name}`", number(min(values)), number(statistics.median(values)), f"{spread(values):.0%}"]
+            for name, values in runs.items()]
+    best = {name: min(values) for name, values in runs.items()}
+    text = ("Nanoseconds an operation ([micro_generators.cpp](micro_generators.cpp)). `delegated_next_N`: a step of a generator\n"
+            "under N levels of `co_yield from(…)`; `recursive_resume_N`: the same levels, each resuming the next.\n\n")
+    text += table(["item", "best", "median", "spread"], rows)
+    return text, [("a step under 1000 levels of delegation, x 1 level", best["delegated_next_1000"] / best["delegated_next_1"], 1.5),
+                  ("generator next(), x a bare coroutine's resume", best["generator_next"] / best["bare_generator"], 3.0)]
+
+
+SUITES = {"core": core, "generators": generators, "echo": echo, "http": http, "compile": compile_times}

@@ -10,6 +10,7 @@ eddy::Coro<> tutorial_program();
 eddy::Coro<> cancellation_program();
 eddy::Coro<> from_asyncio_program();
 eddy::Coro<> gcc12_program();
+eddy::Coro<> generators_program();
 eddy::Coro<> lifetimes_program();
 eddy::Coro<> structured_program();
 void testing_program();

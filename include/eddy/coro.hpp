@@ -51,9 +51,7 @@ struct PromiseBase {
     bool await_ready() const noexcept { return false; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-      PromiseBase& promise = self.promise();
-      if (promise.progress == Progress::apart) promise.resume_parent();
-      else promise.progress = promise.progress == Progress::nested ? Progress::ended : promise.progress;
+      self.promise().return_to_parent();
     }
     void await_resume() const noexcept {}
   };
@@ -73,9 +71,23 @@ struct PromiseBase {
   template <class A>
     requires(!Awaitable<A>)
   std::suspend_never await_transform(A&&) noexcept {
-    static_assert(kNever<A>, "eddy: this cannot be awaited. co_await takes a Coro, a Task, a Future, or a type with "
+    static_assert(!kIsGenerator<A>, "eddy: a generator cannot be awaited: iterate over it, await it.next() of an "
+                                    "AsyncGenerator, or co_await eddy::as_coroutine(generator)");
+    static_assert(kNever<A> || kIsGenerator<A>, "eddy: this cannot be awaited. co_await takes a Coro, a Task, a Future, or a type with "
                              "operator co_await; a blocking function goes through co_await eddy::to_thread(function)");
     return {};
+  }
+  template <class T>
+  std::suspend_never yield_value(T&&) noexcept {
+    static_assert(kNever<T>, "eddy: a Coro cannot co_yield: it gives one result, with co_return; a coroutine that "
+                             "yields values and awaits is an AsyncGenerator<T>");
+    return {};
+  }
+
+  /// The coroutine has ended, or stands at a yield: who awaits it goes on.
+  void return_to_parent() noexcept {
+    if (progress == Progress::apart) resume_parent();
+    else if (progress == Progress::nested) progress = Progress::ended;
   }
 
  private:

@@ -4,17 +4,22 @@
 
 #include <eddy/addresses.hpp>
 #include <eddy/as_completed.hpp>
+#include <eddy/async_generators.hpp>
 #include <eddy/channels.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/concurrent.hpp>
+#include <eddy/contextlib.hpp>
 #include <eddy/contextvars.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/gather.hpp>
 #include <eddy/wait.hpp>
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/functools.hpp>
 #include <eddy/futures.hpp>
+#include <eddy/generators.hpp>
 #include <eddy/inspect.hpp>
+#include <eddy/iterators.hpp>
 #include <eddy/locks.hpp>
 #include <eddy/queues.hpp>
 #include <eddy/race.hpp>

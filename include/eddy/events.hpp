@@ -172,6 +172,10 @@ class EventLoop {
   /// Waits for the jobs of the default pool and ends its threads. run() does it.
   void shutdown_default_executor();
 
+  /// Closes the asynchronous generators that were started and have not ended, the newest first; what they throw
+  /// goes to the exception handler. run() does it.
+  Coro<> shutdown_asyncgens();
+
   std::string_view backend_name() const noexcept;
 
   /// For eddy's own layers.

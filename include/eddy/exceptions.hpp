@@ -9,6 +9,7 @@
 //   ├── RuntimeError, DeadlockError, BrokenBarrierError, BrokenPromiseError, ValueError, TypeError, InvalidStateError
 //   ├── LookupError: KeyError
 //   ├── QueueEmpty, QueueFull, QueueShutDown
+//   ├── StopIterationBase: StopIteration<R>; StopAsyncIteration    what eddy::next() and anext() throw at the end
 //   ├── EOFError: IncompleteReadError; LimitOverrunError
 //   ├── ExceptionGroup
 //   └── std::system_error: OSError     and its family by errno, TimeoutError, GaiError
@@ -52,6 +53,27 @@ class KeyError : public LookupError { using LookupError::LookupError; };
 class QueueEmpty : public std::runtime_error { public: QueueEmpty(); };
 class QueueFull : public std::runtime_error { public: QueueFull(); };
 class QueueShutDown : public std::runtime_error { public: QueueShutDown(); };
+
+/// The end of a generator, for those who ask with `eddy::next()`. A generator that lets it out of its body throws
+/// RuntimeError instead (PEP 479): leave a body with co_return.
+class StopIterationBase : public std::exception {
+ public:
+  const char* what() const noexcept override;
+};
+/// With what the generator returned.
+template <class R = void>
+class StopIteration : public StopIterationBase {
+ public:
+  explicit StopIteration(R result) : value(static_cast<R&&>(result)) {}
+  R value;
+};
+template <>
+class StopIteration<void> : public StopIterationBase {};
+StopIteration() -> StopIteration<void>;
+class StopAsyncIteration : public std::exception {
+ public:
+  const char* what() const noexcept override;
+};
 
 class EOFError : public std::runtime_error { using runtime_error::runtime_error; };
 /// The stream ended before a read had what it was asked for.

@@ -50,6 +50,9 @@ const char* CancelledError::message() const noexcept {
   }
 }
 
+const char* StopIterationBase::what() const noexcept { return "StopIteration"; }
+const char* StopAsyncIteration::what() const noexcept { return "StopAsyncIteration"; }
+
 QueueEmpty::QueueEmpty() : runtime_error("the queue is empty; co_await get() waits for an item") {}
 QueueFull::QueueFull() : runtime_error("the queue is full; co_await put() waits for room") {}
 QueueShutDown::QueueShutDown() : runtime_error("the queue was shut down") {}

@@ -149,6 +149,7 @@ void Loop::close() {
     abandon_tasks();
     discard_ready();
   }
+  while (!async_generators.empty()) async_generators.front()->unlink();
   descriptors.clear();
   signals.reset();
   timers.expire(TimerQueue::kNever);

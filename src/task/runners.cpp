@@ -133,6 +133,7 @@ void Runner::close() {
     }
   } close_loop{loop_};
   cancel_all_tasks();
+  if (!loop_.core().async_generators.empty()) loop_.run_until_complete(loop_.shutdown_asyncgens());
 }
 
 void Runner::cancel_all_tasks() {

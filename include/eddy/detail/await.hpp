@@ -12,6 +12,10 @@ namespace eddy::detail {
 template <class T>
 inline constexpr bool kNever = false;
 
+/// Generators of both kinds, which are iterated and not awaited.
+template <class A>
+inline constexpr bool kIsGenerator = requires { typename std::remove_cvref_t<A>::eddy_generator; };
+
 template <class A>
 concept Awaiter = requires(A& a) {
   { a.await_ready() } -> std::convertible_to<bool>;

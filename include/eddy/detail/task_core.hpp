@@ -205,6 +205,8 @@ struct LoopCore {
   List all_tasks;
   std::size_t task_count = 0;
   const TaskFactory* task_factory = nullptr;  // null: none
+  List async_generators;  // that have been started and have not ended, in order of their start
+  bool async_generators_shut = false;
 };
 
 /// What runs on this thread.
