@@ -13,7 +13,9 @@
 #include <eddy/exceptions.hpp>
 #include <eddy/futures.hpp>
 #include <eddy/inspect.hpp>
+#include <eddy/instrument.hpp>
 #include <eddy/locks.hpp>
+#include <eddy/metrics.hpp>
 #include <eddy/queues.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runners.hpp>

@@ -41,9 +41,13 @@ class TaskGroup {
                {}, {});
   }
 
+  /// For eddy's own layers: the tasks that have not ended.
+  void visit_members(detail::AwaitVisitor& visitor) const;
+
  private:
   struct Member;
   class Completed;
+  friend struct detail::DebuggerLayout;
   template <class F>
   friend auto task_group(F body) -> Coro<detail::AwaitValue<std::invoke_result_t<F&, TaskGroup&>>>;
 

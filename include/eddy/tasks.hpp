@@ -11,6 +11,8 @@
 
 namespace eddy {
 
+struct CallStack;  // in eddy/inspect.hpp
+
 /// How a task is made.
 struct TaskOptions {
   std::string_view name = {};  // copied; empty: "Task-N"
@@ -56,6 +58,12 @@ class AnyTask {
 
   /// Its exception, or null. Throws InvalidStateError if it is not done, CancelledError if it was cancelled.
   std::exception_ptr exception() const { return detail::read_exception(*core_); }
+
+  /// Where it is suspended: its coroutines, the outermost first; the innermost `limit` of them. Of a running
+  /// task the outermost alone; empty once it is done. Include eddy/inspect.hpp.
+  CallStack get_stack(int limit = 0x7fffffff) const;
+  /// The same as text, to stderr.
+  void print_stack(int limit = 0x7fffffff) const;
 
   /// For eddy's own layers.
   detail::TaskCore& core() const noexcept { return *core_; }

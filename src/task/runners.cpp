@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/wait.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/inspect.hpp>
 #include <eddy/runners.hpp>
 #include <fmt/format.h>
 #include <pthread.h>
@@ -108,7 +109,10 @@ Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
 
 }  // namespace
 
-Runner::Runner(RunOptions options) : loop_({.backend = options.backend}) {}
+Runner::Runner(RunOptions options) : loop_({.backend = options.backend}) {
+  if (options.debug) loop_.set_debug(true);
+  if (options.inspect) inspect::serve();
+}
 
 Runner::~Runner() {
   try {
