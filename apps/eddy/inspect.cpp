@@ -7,6 +7,7 @@
 #include <eddy/inspect.hpp>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <thread>
@@ -24,6 +25,10 @@ struct Arguments {
   std::string debug;  // "on", "off"
 };
 
+std::chrono::milliseconds timeout_of(const Arguments& arguments) {
+  return std::chrono::milliseconds(std::llround(arguments.timeout * 1000));
+}
+
 int list_processes() {
   const auto processes = inspect::processes();
   if (processes.empty()) {
@@ -36,7 +41,7 @@ int list_processes() {
 }
 
 std::string ask(const Arguments& arguments, inspect::Report report) {
-  const auto timeout = std::chrono::duration<double>(arguments.timeout);
+  const auto timeout = timeout_of(arguments);
   for (int left = arguments.retries;; --left) {
     try {
       return inspect::report_of(arguments.pid, report, timeout);
@@ -53,7 +58,7 @@ int run(const char* name, const Arguments& arguments, inspect::Report report) {
   try {
     if (arguments.pid == 0) return list_processes();
     if (!arguments.debug.empty()) {
-      inspect::set_debug_of(arguments.pid, arguments.debug == "on", std::chrono::duration<double>(arguments.timeout));
+      inspect::set_debug_of(arguments.pid, arguments.debug == "on", timeout_of(arguments));
       return 0;
     }
     if (arguments.metrics) report = inspect::Report::metrics;

@@ -49,9 +49,10 @@ class Watchdog {
       const auto limit = limit_of(*loop);
       if (limit <= 0 || loop->thread_id() == 0) continue;
       tick = std::clamp(std::chrono::milliseconds(limit / 4'000'000), std::chrono::milliseconds(2), tick);
-      auto watched = std::move(watched_[loop->number()]);
+      auto known = watched_.extract(loop->number());
+      auto& watched = still_there[loop->number()];
+      if (known) watched = std::move(known.mapped());
       look_at(*loop, watched, limit);
-      still_there.emplace(loop->number(), std::move(watched));
     }
     watched_ = std::move(still_there);
     return tick;

@@ -48,7 +48,9 @@ LoopMetrics Loop::metrics() const noexcept {
   now.turns = counters.turns;
   now.polls = counters.polls;
   now.steps = steps;
-  now.callbacks = nodes_run > steps ? nodes_run - steps : 0;
+  // The step that runs counts as one; the node that it is counts when it is over.
+  const bool in_step = this_thread.loop == this && this_thread.task;
+  now.callbacks = nodes_run + (in_step ? 1 : 0) - steps;
   now.tasks_made = tasks_made;
   now.thread_hops = counters.thread_hops;
   now.tasks = task_count;

@@ -10,6 +10,7 @@
 
 #include "base/unique_fd.hpp"
 #include "inspect/snapshot.hpp"
+#include "io/stream_core.hpp"
 #include "support.hpp"
 
 using eddy::testing::settle;
@@ -231,7 +232,7 @@ ASYNC_TEST(Edges, OfAsCompletedAreTheTasksThatRun) {
 }
 
 ASYNC_TEST(Edges, OfATaskGroupAreItsMembers) {
-  auto group = []() -> Coro<> {
+  auto grouped = []() -> Coro<> {
     auto body = [](eddy::TaskGroup& group) -> Coro<> {
       group.create_task(eddy::sleep(0s), {.name = "ended"});
       group.create_task(eddy::sleep(1h), {.name = "m1"});
@@ -240,7 +241,7 @@ ASYNC_TEST(Edges, OfATaskGroupAreItsMembers) {
     };
     co_await eddy::task_group(body);
   };
-  auto task = eddy::create_task(group());
+  auto task = eddy::create_task(grouped());
   co_await settle();
   EXPECT_EQ(wait_of(task).text, "the tasks of its task group");
   EXPECT_EQ(wait_of(task).edges, "m1 m2");

@@ -14,10 +14,10 @@ struct Recorder final : eddy::Instrument {
   void before_task_step(const AnyTask& task) override { log("before", task.name()); }
   void after_task_step(const AnyTask& task) override { log("after", task.name()); }
   void before_io_wait(eddy::Duration timeout) override {
-    if (timeout > eddy::Duration(0ns)) log("wait", timeout);
+    if (timeout > eddy::Duration(0ns)) log("wait", std::chrono::nanoseconds(timeout));
   }
   void after_io_wait(eddy::Duration timeout) override {
-    if (timeout > eddy::Duration(0ns)) log("waited", timeout);
+    if (timeout > eddy::Duration(0ns)) log("waited", std::chrono::nanoseconds(timeout));
   }
 };
 

@@ -37,6 +37,7 @@ Coro<> album() {
 Coro<> handle_request(std::chrono::milliseconds length) {
   co_await eddy::sleep(50ms);
   compute(length);
+  co_await eddy::sleep(100ms);
 }
 
 void say_ready() {
