@@ -6,6 +6,7 @@ int main() {
   eddy::run(cancellation_program());
   eddy::run(from_asyncio_program());
   eddy::run(gcc12_program());
+  eddy::run(inspection_program());
   eddy::run(lifetimes_program());
   testing_program();
 }

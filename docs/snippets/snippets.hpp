@@ -10,5 +10,6 @@ eddy::Coro<> tutorial_program();
 eddy::Coro<> cancellation_program();
 eddy::Coro<> from_asyncio_program();
 eddy::Coro<> gcc12_program();
+eddy::Coro<> inspection_program();
 eddy::Coro<> lifetimes_program();
 void testing_program();

@@ -3,6 +3,7 @@
 
 #include <eddy/events.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "inspect/sample.hpp"
+#include "inspect/watchdog.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -97,7 +99,7 @@ LoopSnapshot sample_of(Loop& loop, std::uint64_t progress, Clock::duration lengt
   now.thread_id = loop.thread_id();
   now.backend = loop.backend->name();
   now.condition = "stuck";
-  now.stuck.length = std::chrono::nanoseconds(length);
+  now.stuck.length = std::max(Duration(std::chrono::nanoseconds(length)), time_in_step(loop, progress));
   if (auto sample = sample_step(loop, progress)) {
     now.stuck.task = std::move(sample->task);
     now.stuck.stack = std::move(sample->stack);

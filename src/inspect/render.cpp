@@ -51,6 +51,19 @@ std::string columns(const std::vector<Row>& rows) {
   return text;
 }
 
+// "2 of 2 futures: a, b". Of a wait for one task the text has its name already.
+std::string wait_text(const TaskSnapshot& task, const std::unordered_map<const void*, const TaskSnapshot*>& by_id) {
+  constexpr std::size_t kMostNames = 4;
+  if (task.awaits.empty() || task.waits_for.starts_with("task ")) return task.waits_for;
+  std::string text = task.waits_for;
+  for (std::size_t i = 0; i < task.awaits.size(); ++i) {
+    if (i == kMostNames) return text + fmt::format(" and {} more", task.awaits.size() - i);
+    const auto found = by_id.find(task.awaits[i]);
+    text += fmt::format("{}{}", i == 0 ? ": " : ", ", found == by_id.end() ? "?" : found->second->name);
+  }
+  return text;
+}
+
 // One loop's tasks as trees. A task that several await is shown in full under the first of them.
 class Tree {
  public:
@@ -169,9 +182,11 @@ std::string render_table(const std::vector<LoopSnapshot>& loops) {
   for (const auto& loop : loops) {
     text += head_of(loop) + stuck_text(loop);
     if (loop.tasks.empty()) continue;
+    std::unordered_map<const void*, const TaskSnapshot*> by_id;
+    for (const auto& task : loop.tasks) by_id.emplace(task.id, &task);
     std::vector<Row> rows{{"ID", "NAME", "STATE", "COROUTINE", "MADE AT", "WAITS FOR"}};
     for (const auto& task : loop.tasks) {
-      rows.push_back({fmt::format("{}", task.id), task.name, task.state, task.made.function, place(task.made), task.waits_for});
+      rows.push_back({fmt::format("{}", task.id), task.name, task.state, task.made.function, place(task.made), wait_text(task, by_id)});
     }
     text += columns(rows);
   }

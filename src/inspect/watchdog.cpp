@@ -40,10 +40,10 @@ class Watchdog {
   std::chrono::milliseconds look() {
     const auto now = Clock::now();
     // The whole process stood still, in a debugger or for lack of a processor: nothing is known.
-    if (now - looked_at_ > 10 * kTick) watched_.clear();
-    looked_at_ = now;
     auto tick = kTick;
     const LoopsLock lock;
+    if (now - looked_at_ > 10 * kTick) watched_.clear();
+    looked_at_ = now;
     std::unordered_map<std::uint64_t, Watched> still_there;
     for (Loop* loop = lock.first(); loop; loop = lock.after(*loop)) {
       const auto limit = limit_of(*loop);
@@ -56,6 +56,12 @@ class Watchdog {
     }
     watched_ = std::move(still_there);
     return tick;
+  }
+
+  Duration time_in_step(const Loop& loop, std::uint64_t progress) const noexcept {
+    const auto found = watched_.find(loop.number());
+    if (found == watched_.end() || found->second.progress != progress) return {};
+    return std::chrono::nanoseconds(Clock::now() - found->second.since);
   }
 
  private:
@@ -131,5 +137,9 @@ void watch_all_loops(Duration limit) {
   if (limit.count() > 0) start();
 }
 void watch_debug_loops() { start(); }
+
+Duration time_in_step(const Loop& loop, std::uint64_t progress) noexcept {
+  return watchdog().time_in_step(loop, progress);
+}
 
 }  // namespace eddy::detail

@@ -17,4 +17,7 @@ void watch_all_loops(Duration limit);
 /// Watches the loops that are in debug mode: to be called when one enters it.
 void watch_debug_loops();
 
+/// How long a loop has been known to be in the step that `progress` names; 0 if it is not watched. Under a LoopsLock.
+Duration time_in_step(const Loop& loop, std::uint64_t progress) noexcept;
+
 }  // namespace eddy::detail

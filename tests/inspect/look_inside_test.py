@@ -85,6 +85,7 @@ class Look(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertRegex(table, r"\n  ID +NAME +STATE +COROUTINE +MADE AT +WAITS FOR\n")
         self.assertRegex(table, r"\n  0x[0-9a-f]+ +song-1 +waiting  play +look_inside_subject.cpp:\d+ +sleep, 3599\.\d+s left\n")
+        self.assertIn(" the tasks of its task group: song-1, song-2\n", table)
         status, text, _ = self.eddy("ps", child.pid, "--json")
         self.assertEqual(status, 0)
         whole = json.loads(text)
