@@ -2,6 +2,7 @@ include(CMakePackageConfigHelpers)
 set(eddy_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/eddy)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/eddy-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(EXPORT eddy-targets NAMESPACE eddy:: DESTINATION ${eddy_config_dir})
+install(FILES ${PROJECT_SOURCE_DIR}/share/eddy-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/eddy)
 install(FILES ${PROJECT_SOURCE_DIR}/cmake/eddy-config.cmake ${PROJECT_BINARY_DIR}/eddy-config-version.cmake
         DESTINATION ${eddy_config_dir})
 

@@ -7,6 +7,12 @@
 int crawl_command(int argc, char** argv);
 /// eddy demo [--out DIR]
 int demo_command(int argc, char** argv);
+/// eddy metrics [PID]
+int metrics_command(int argc, char** argv);
+/// eddy ps [PID]
+int ps_command(int argc, char** argv);
+/// eddy pstree [PID]
+int pstree_command(int argc, char** argv);
 /// eddy select 'CSS' [FILE]
 int select_command(int argc, char** argv);
 /// eddy serve DIR [--port N]

@@ -23,10 +23,11 @@ HERE = Path(__file__).resolve().parent
 MOST_LINES = 800
 
 # An include points to its own layer or to one before it.
-LAYERS = ["base", "loop", "task", "exec", "io", "testing", "http", "html", "crawl"]
+LAYERS = ["base", "loop", "task", "inspect", "exec", "io", "testing", "http", "html", "crawl"]
 # Public headers of the layers; those that are not named here belong to `task`, folders to themselves.
 PUBLIC = {
     "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list"],
+    "loop": ["metrics"],
     "exec": ["concurrent", "threads", "detail/blocking_state"],
     "io": ["streams"],
     "testing": ["testing"],

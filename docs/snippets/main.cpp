@@ -7,6 +7,7 @@ int main() {
   eddy::run(from_asyncio_program());
   eddy::run(gcc12_program());
   eddy::run(generators_program());
+  eddy::run(inspection_program());
   eddy::run(lifetimes_program());
   eddy::run(structured_program());
   testing_program();

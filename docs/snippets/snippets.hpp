@@ -11,6 +11,7 @@ eddy::Coro<> cancellation_program();
 eddy::Coro<> from_asyncio_program();
 eddy::Coro<> gcc12_program();
 eddy::Coro<> generators_program();
+eddy::Coro<> inspection_program();
 eddy::Coro<> lifetimes_program();
 eddy::Coro<> structured_program();
 void testing_program();

@@ -21,7 +21,8 @@ class AsCompleted {
       : state_(std::make_shared<State>(futures.size())), deadline_(TimePoint::max()) {
     if (timeout < Duration::max()) deadline_ = get_running_loop().time() + std::chrono::nanoseconds(timeout);
     for (auto& future : futures) {
-      future.add_done_callback([state = state_](H& done) { state->ended.put_nowait(done); });
+      state_->sources.pending.push_back(&future.core());
+      future.add_done_callback(Ended(state_, state_->sources.pending.size() - 1));
     }
   }
 
@@ -44,9 +45,24 @@ class AsCompleted {
 
  private:
   struct State {
-    explicit State(std::size_t count) noexcept : left(count) {}
+    explicit State(std::size_t count) noexcept : left(count) { ended.fed_by(sources); }
     Queue<H> ended;
+    detail::QueueSources sources;
     std::size_t left;
+  };
+  // Called when a future ends, destroyed at the latest with it.
+  struct Ended {
+    Ended(std::shared_ptr<State> s, std::size_t i) noexcept : state(std::move(s)), index(i) {}
+    Ended(Ended&&) noexcept = default;
+    ~Ended() {
+      if (state) state->sources.pending[index] = nullptr;
+    }
+    void operator()(H& done) {
+      state->sources.pending[index] = nullptr;
+      state->ended.put_nowait(done);
+    }
+    std::shared_ptr<State> state;
+    std::size_t index;
   };
   // A next() that was cancelled or timed out has taken nothing.
   struct GiveBack {

@@ -19,8 +19,10 @@
 #include <eddy/futures.hpp>
 #include <eddy/generators.hpp>
 #include <eddy/inspect.hpp>
+#include <eddy/instrument.hpp>
 #include <eddy/iterators.hpp>
 #include <eddy/locks.hpp>
+#include <eddy/metrics.hpp>
 #include <eddy/queues.hpp>
 #include <eddy/race.hpp>
 #include <eddy/result.hpp>

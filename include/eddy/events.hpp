@@ -4,6 +4,7 @@
 #include <eddy/clock.hpp>
 #include <eddy/detail/callback.hpp>
 #include <eddy/futures.hpp>
+#include <eddy/metrics.hpp>
 #include <eddy/tasks.hpp>
 #include <exception>
 #include <string>
@@ -13,6 +14,7 @@
 
 namespace eddy {
 
+class Instrument;
 class Runner;
 namespace detail {
 class Loop;
@@ -89,7 +91,7 @@ class EventLoop {
   /// The same from any thread; wakes the loop. Throws RuntimeError if the loop is closed.
   template <class F>
   Handle call_soon_threadsafe(F callback) {
-    auto* node = detail::new_callback(core(), std::move(callback));
+    auto* node = detail::new_callback(core_for_any_thread(), std::move(callback));
     return schedule_threadsafe(*node);
   }
   /// Calls `callback()` once after `delay`; with 0 or less, at the next turn. Never early; callbacks of the
@@ -169,6 +171,24 @@ class EventLoop {
   void call_exception_handler(const ExceptionContext& context);
   void default_exception_handler(const ExceptionContext& context) const;
 
+  /// Debug mode: on from the start with EDDY_DEBUG=1 or RunOptions::debug. Costs some 50 ns a step, and a
+  /// stack walk a task. Then
+  /// - calls on another thread than the loop's throw RuntimeError, call_soon_threadsafe() apart;
+  /// - steps and callbacks that take slow_callback_duration() are reported to stderr: with their native stack
+  ///   while they block, and with their length when they are over;
+  /// - reports of lost exceptions, tasks and coroutines have the native stack of who made or dropped them.
+  void set_debug(bool on);
+  bool get_debug() const noexcept;
+  /// 100 ms unless set; 0: nothing counts as slow.
+  Duration slow_callback_duration() const noexcept;
+  void set_slow_callback_duration(Duration limit);
+
+  /// What the loop has done since it was made. On the loop's thread.
+  LoopMetrics metrics() const noexcept;
+  /// Tells `instrument`, of eddy/instrument.hpp, what the loop does, from the next step on, until it is removed.
+  void add_instrument(Instrument& instrument);
+  void remove_instrument(Instrument& instrument);
+
   /// Waits for the jobs of the default pool and ends its threads. run() does it.
   void shutdown_default_executor();
 
@@ -180,6 +200,7 @@ class EventLoop {
 
   /// For eddy's own layers.
   detail::LoopCore& core();
+  detail::LoopCore& core_for_any_thread();
   detail::Loop& impl() const noexcept { return *loop_; }
 
  private:

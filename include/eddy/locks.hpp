@@ -98,6 +98,7 @@ class Lock {
 
  private:
   friend detail::AcquireAwaiter<Lock>;
+  friend struct detail::DebuggerLayout;
   bool try_acquire() noexcept;
   void enqueue(detail::TaskCore& task, std::coroutine_handle<> where) noexcept;
   void finish_wait(detail::TaskCore& task);
@@ -124,6 +125,8 @@ class Lock {
 class Event {
  public:
   Event() = default;
+  /// For eddy's own layers: an event that `purpose` describes better, "the last connection to end".
+  explicit Event(const char* purpose) noexcept : purpose_(purpose) {}
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
@@ -142,6 +145,7 @@ class Event {
   static const detail::WaitOps kOps;
 
   bool set_ = false;
+  const char* purpose_ = nullptr;  // for reports alone
   detail::List waiters_;
 };
 
@@ -187,6 +191,8 @@ class BoundedSemaphore : public Semaphore {
   explicit BoundedSemaphore(std::ptrdiff_t value = 1) : Semaphore(value, value) {}
 };
 
+class Barrier;
+
 /// A lock and a place to wait for what it protects to change: `asyncio.Condition`.
 ///
 ///     auto held = co_await condition;
@@ -219,6 +225,7 @@ class Condition {
 
  private:
   friend detail::AcquireAwaiter<Condition>;
+  friend class Barrier;
   bool try_acquire() const noexcept { return false; }
   void enqueue(detail::TaskCore& task, std::coroutine_handle<> where) noexcept;
   void finish_wait(detail::TaskCore& task);
@@ -227,6 +234,7 @@ class Condition {
 
   Lock own_;
   Lock& lock_;
+  const Barrier* barrier_ = nullptr;  // whose it is, for reports
   detail::List waiters_;
 };
 
@@ -249,6 +257,7 @@ class Barrier {
   bool broken() const noexcept { return state_ == State::broken; }
 
  private:
+  friend class Condition;
   enum class State { filling, draining, resetting, broken };
   void leave();
 

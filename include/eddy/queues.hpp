@@ -16,6 +16,11 @@ namespace eddy {
 
 namespace detail {
 
+/// The futures that will put something into a queue when they end; null once they have.
+struct QueueSources {
+  std::vector<const FutureCore*> pending;
+};
+
 /// What queues of every type share: who waits, how much there is, what is unfinished.
 class QueueBase {
  public:
@@ -28,6 +33,9 @@ class QueueBase {
   std::size_t qsize() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
   bool full() const noexcept { return maxsize_ > 0 && size_ >= maxsize_; }
+
+  /// For as_completed(): the futures whose ends are put here.
+  void fed_by(const QueueSources& sources) noexcept { sources_ = &sources; }
 
   /// What was taken with get() has been dealt with. Throws ValueError if called more often than items came.
   void task_done();
@@ -73,6 +81,7 @@ class QueueBase {
   static CancelResult cancel_wait(TaskCore& task) noexcept;
   static void describe_get(const TaskCore& task, Text& text);
   static void describe_put(const TaskCore& task, Text& text);
+  static void visit_sources(const TaskCore& task, AwaitVisitor& visitor);
   static const WaitOps kGetOps, kPutOps;
 
   std::size_t maxsize_;
@@ -80,7 +89,8 @@ class QueueBase {
   std::size_t unfinished_ = 0;
   bool shut_down_ = false;
   List getters_, putters_;
-  Event finished_;
+  Event finished_{"the items of a queue to be done"};
+  const QueueSources* sources_ = nullptr;
 };
 
 /// The typed shell over QueueBase; `Items` decides the order.

@@ -10,6 +10,8 @@ namespace eddy {
 struct RunOptions {
   Backend backend = Backend::automatic;
   bool virtual_time = false;  // as in LoopOptions
+  bool debug = false;    // debug mode, whatever EDDY_DEBUG says: EventLoop::set_debug()
+  bool inspect = false;  // inspect::serve(): opens the process to `eddy ps`
 };
 
 /// A loop of one's own and what belongs to it: `asyncio.Runner`. Runs any number of coroutines, then

@@ -90,9 +90,13 @@ class TaskGroup {
   /// was to give a value and was cut short, task_group() throws RuntimeError.
   void cancel();
 
+  /// For eddy's own layers: the tasks that have not ended.
+  void visit_members(detail::AwaitVisitor& visitor) const;
+
  private:
   struct Member;
   class Completed;
+  friend struct detail::DebuggerLayout;
   template <class F>
     requires detail::CoroutineFunction<F&, TaskGroup&>
   friend auto task_group(F body) -> Coro<detail::AwaitValue<std::invoke_result_t<F&, TaskGroup&>>>;

@@ -14,6 +14,7 @@ namespace eddy {
 
 class Context;
 class EventLoop;
+struct CallStack;  // in eddy/inspect.hpp
 
 /// How a task is made.
 struct TaskOptions {
@@ -72,6 +73,11 @@ class AnyTask {
   Context get_context() const;
   /// The loop it belongs to. Include eddy/events.hpp.
   EventLoop& get_loop() const noexcept;
+  /// Where it is suspended: its coroutines, the outermost first; the innermost `limit` of them. Of a running
+  /// task the outermost alone; empty once it is done. Include eddy/inspect.hpp.
+  CallStack get_stack(int limit = 0x7fffffff) const;
+  /// The same as text, to stderr.
+  void print_stack(int limit = 0x7fffffff) const;
 
   /// For eddy's own layers.
   detail::TaskCore& core() const noexcept { return *core_; }

@@ -23,7 +23,7 @@ ThreadPoolExecutor& default_executor(LoopCore& core) {
   return *static_cast<ThreadPoolExecutor*>(loop.default_executor.get());
 }
 
-const WaitOps ThreadWait::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr};
+const WaitOps ThreadWait::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr, nullptr, "thread"};
 
 void ThreadWait::prepare(TaskCore& task) noexcept {
   loop_ = task.loop;

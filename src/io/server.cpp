@@ -141,7 +141,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   std::unordered_map<const TaskCore*, std::size_t> indices_;  // where a task stands in tasks_
   TimerHandle resume_;
   ContextRef context_{captured_context()};
-  Event over_;
+  Event over_{"a server to close and its connections to end"};
   std::shared_ptr<ServerCore> self_;  // while it listens: the loop owns it, as it owns tasks
 };
 

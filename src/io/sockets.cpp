@@ -32,10 +32,10 @@ UniqueFd new_socket(int family, std::string_view operation) {
   return fd;
 }
 
-// Waits until a descriptor that nothing else watches can be written.
+// Waits until a descriptor that nothing else watches can be written: until it is connected to `remote`.
 class WritableWait final : private IoWatch {
  public:
-  WritableWait(Loop& loop, int descriptor) : loop_(loop) {
+  WritableWait(Loop& loop, int descriptor, const Address& remote) : loop_(loop), remote_(remote) {
     fd = descriptor;
     interest = kWritable;
     on_events = [](IoWatch& watch, unsigned) noexcept {
@@ -66,9 +66,13 @@ class WritableWait final : private IoWatch {
   Awaiter wait() noexcept { return Awaiter(*this); }
 
  private:
-  static constexpr WaitOps kOps{&cancel_at_once, &detach_nothing,
-                                [](const TaskCore&, Text& text) { text.add("a connection to be made"); }, nullptr};
+  static void describe(const TaskCore& task, Text& text) {
+    const auto& self = *static_cast<const WritableWait*>(task.object);
+    text.add("a connection to {} (descriptor {})", self.remote_.str(), self.fd);
+  }
+  static constexpr WaitOps kOps{&cancel_at_once, &detach_nothing, &describe, nullptr, nullptr, "connect"};
   Loop& loop_;
+  const Address& remote_;
   TaskCore* waiter_ = nullptr;
 };
 
@@ -96,7 +100,7 @@ Coro<UniqueFd> connect_to(Address remote, Address local) {
   if (::connect(fd.get(), static_cast<const sockaddr*>(remote.data()), remote.size()) == 0) co_return fd;
   if (errno != EINPROGRESS && errno != EINTR) throw_os_error(errno, operation);
   {
-    WritableWait writable(Loop::running(), fd.get());
+    WritableWait writable(Loop::running(), fd.get(), remote);
     co_await writable.wait();
   }
   int failure = 0;

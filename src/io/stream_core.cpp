@@ -18,7 +18,11 @@ namespace {
 
 template <const char* what>
 void describe_stream(const TaskCore& task, Text& text) {
-  text.add("{} descriptor {}", what, static_cast<const StreamCore*>(task.object)->fd());
+  const auto fd = static_cast<const StreamCore*>(task.object)->fd();
+  const auto peer = fd >= 0 ? peer_of(fd) : Address();
+  if (peer) text.add("{} {} (descriptor {})", what, peer.str(), fd);
+  else if (fd >= 0) text.add("{} descriptor {}", what, fd);
+  else text.add("{} a stream in memory", what);
 }
 constexpr char kReading[] = "bytes from";
 constexpr char kDraining[] = "room to write to";
@@ -26,9 +30,12 @@ constexpr char kClosing[] = "the end of";
 
 }  // namespace
 
-const WaitOps StreamCore::kReadOps{&cancel_read, &detach_nothing, &describe_stream<kReading>, nullptr};
-const WaitOps StreamCore::kDrainOps{&cancel_at_once, &detach_listed, &describe_stream<kDraining>, nullptr};
-const WaitOps StreamCore::kCloseOps{&cancel_at_once, &detach_listed, &describe_stream<kClosing>, nullptr};
+const WaitOps StreamCore::kReadOps{&cancel_read, &detach_nothing, &describe_stream<kReading>, nullptr, nullptr,
+                                 "stream read"};
+const WaitOps StreamCore::kDrainOps{&cancel_at_once, &detach_listed, &describe_stream<kDraining>, nullptr, nullptr,
+                                  "stream drain"};
+const WaitOps StreamCore::kCloseOps{&cancel_at_once, &detach_listed, &describe_stream<kClosing>, nullptr, nullptr,
+                                  "stream close"};
 
 StreamCore::StreamCore(Loop& loop, std::size_t limit) noexcept : loop_(loop), limit_(limit) { run = &pump_later; }
 

@@ -79,6 +79,8 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string_view name() const noexcept = 0;
   virtual bool is_simulated() const noexcept { return false; }
+  /// Descriptors that are watched for somebody: not the one that wake() uses.
+  virtual std::size_t watched() const noexcept { return 0; }
 
   /// ns on the loop's clock.
   virtual std::int64_t now() const noexcept = 0;

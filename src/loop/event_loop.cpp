@@ -104,11 +104,21 @@ constexpr WaitOps kCallbackTimer{nullptr, nullptr, nullptr, &expire_callback};
 }  // namespace
 }  // namespace detail
 
-EventLoop::EventLoop(LoopOptions options) : loop_(new Loop(options)) { loop_->facade = this; }
+EventLoop::EventLoop(LoopOptions options) : loop_(new Loop(options)) {
+  loop_->facade = this;
+  detail::serve_if_asked();
+  const char* debug = std::getenv("EDDY_DEBUG");
+  if (debug && *debug && std::string_view(debug) != "0") set_debug(true);
+}
 
 EventLoop::~EventLoop() { delete loop_; }
 
 detail::LoopCore& EventLoop::core() {
+  loop_->check_open();
+  loop_->check_thread();
+  return *loop_;
+}
+detail::LoopCore& EventLoop::core_for_any_thread() {
   loop_->check_open();
   return *loop_;
 }

@@ -5,6 +5,7 @@
 #include <eddy/detail/list.hpp>
 
 #include <atomic>
+#include <cstdint>
 
 namespace eddy::detail {
 
@@ -23,10 +24,10 @@ class Inbox {
                                                                                  : Pushed::quietly;
   }
 
-  /// Moves everything, in order of arrival, to `ready`.
-  void drain(ReadyQueue& ready) noexcept {
-    if (!head_.load(std::memory_order_relaxed)) return;
-    push_reversed(head_.exchange(nullptr, std::memory_order_acquire), ready);
+  /// Moves everything, in order of arrival, to `ready`. How much that was.
+  std::uint64_t drain(ReadyQueue& ready) noexcept {
+    if (!head_.load(std::memory_order_relaxed)) return 0;
+    return push_reversed(head_.exchange(nullptr, std::memory_order_acquire), ready);
   }
 
   /// The loop is about to wait. False: something came; do not wait.
@@ -40,6 +41,8 @@ class Inbox {
     return false;
   }
   void awake() noexcept { sleeping_.store(false, std::memory_order_relaxed); }
+  /// For watchers on other threads.
+  bool is_asleep() const noexcept { return sleeping_.load(std::memory_order_relaxed); }
 
   /// Refuses what comes from now on; what had come goes to `ready`.
   void close(ReadyQueue& ready) noexcept {
@@ -49,10 +52,11 @@ class Inbox {
  private:
   ReadyNode* closed_mark() noexcept { return &mark_; }
 
-  void push_reversed(ReadyNode* newest, ReadyQueue& ready) noexcept {
-    if (newest == closed_mark()) return;
+  std::uint64_t push_reversed(ReadyNode* newest, ReadyQueue& ready) noexcept {
+    if (newest == closed_mark()) return 0;
     ReadyNode* oldest = nullptr;
-    while (newest) {
+    std::uint64_t count = 0;
+    for (; newest; ++count) {
       ReadyNode* next = newest->next_ready;
       newest->next_ready = oldest;
       oldest = newest;
@@ -63,6 +67,7 @@ class Inbox {
       ready.push(*oldest);
       oldest = next;
     }
+    return count;
   }
 
   std::atomic<ReadyNode*> head_{nullptr};

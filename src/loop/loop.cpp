@@ -3,6 +3,7 @@
 
 #include <eddy/exceptions.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "loop/descriptors.hpp"
 #include "loop/report.hpp"
@@ -24,9 +25,43 @@ Loop::Loop(const LoopOptions& options)
   if (options.io_poll_interval < 1) {
     throw ValueError(fmt::format("io_poll_interval is {}: it must be 1 or more", options.io_poll_interval));
   }
+  enlist_loop(*this);
 }
 
-Loop::~Loop() { close(); }
+Loop::~Loop() {
+  close();
+  delist_loop(*this);
+}
+
+void Loop::check_thread_now() const {
+  const int runs_on = thread_id();
+  const auto here = ::gettid();
+  if (runs_on == 0 || runs_on == here) return;
+  throw RuntimeError(fmt::format("non-thread-safe operation on an event loop of another thread: the loop runs on thread {}, "
+                                 "this is thread {}; use call_soon_threadsafe() or run_coroutine_threadsafe()",
+                                 runs_on, here));
+}
+
+LoopMetrics Loop::metrics() const noexcept {
+  LoopMetrics now;
+  now.loop = number();
+  now.turns = counters.turns;
+  now.polls = counters.polls;
+  now.steps = steps;
+  // The step that runs counts as one; the node that it is counts when it is over.
+  const bool in_step = this_thread.loop == this && this_thread.task;
+  now.callbacks = nodes_run + (in_step ? 1 : 0) - steps;
+  now.tasks_made = tasks_made;
+  now.thread_hops = counters.thread_hops;
+  now.tasks = task_count;
+  now.timers = timers.size();
+  now.descriptors = backend->watched();
+  now.busy = Duration::nanoseconds(counters.busy + (running_ ? time() - counters.returned_at : 0));
+  now.idle = Duration::nanoseconds(counters.idle);
+  now.lag = counters.lag;
+  now.timer_lag = counters.timer_lag;
+  return now;
+}
 
 void Loop::check_open() const {
   if (closed_) throw RuntimeError("the event loop is closed");
@@ -48,18 +83,19 @@ inline void Loop::run_ready() {
     node->run(*node, Dispatch::run);
     if (watch) [[unlikely]] watch->after(*node);
     node = next;
-    ++nodes_run;
+    bump(nodes_run);
     if (interruption_) [[unlikely]] break;
   }
   ready.put_back(node);
 }
 
 inline void Loop::turn() {
+  ++counters.turns;
   if (ready.empty() || nodes_run - polled_at_ >= poll_interval_ || signals_pending()) {
     poll();
   } else if (timer_due_) {
     timer_due_ = false;
-    timers.expire(time());
+    timers.expire(time(), &counters.timer_lag);
   }
   run_ready();
 }
@@ -74,9 +110,13 @@ void Loop::run(bool until_complete) {
   this_thread.stack_floor = static_cast<const char*>(__builtin_frame_address(0)) - kStackForNestedStarts;
   running_ = true;
   until_complete_ = until_complete;
+  counters.run_begins(time());
+  entry.thread_id.store(::gettid(), std::memory_order_relaxed);
   struct Leave {
     Loop& loop;
     ~Leave() {
+      loop.entry.thread_id.store(0, std::memory_order_relaxed);
+      loop.counters.busy += loop.time() - loop.counters.returned_at;
       this_thread.loop = nullptr;
       loop.running_ = false;
       loop.stopping_ = false;
@@ -91,7 +131,9 @@ void Loop::run(bool until_complete) {
 void Loop::poll() {
   polled_at_ = nodes_run;
   timer_due_ = false;
-  inbox.drain(ready);
+  counters.thread_hops += inbox.drain(ready);
+  const auto now = time();
+  counters.poll_begins(now);
   std::int64_t timeout = 0;
   if (ready.empty() && !stopping_ && !signals_pending()) {
     const auto next = timers.next_wakeup();
@@ -99,18 +141,25 @@ void Loop::poll() {
       check_deadlock();
       timeout = interruption_ ? 0 : -1;
     } else {
-      const auto now = time();
       timeout = next > now ? next - now : 0;
     }
     // With jobs on other threads the virtual clock stands still: their end may come first.
     if (backend->is_simulated() && timeout > 0 && expected_wakeups > 0) timeout = -1;
     if (timeout != 0 && !inbox.fall_asleep()) timeout = 0;
   }
-  backend->poll(timeout);
+  if (hooks) [[unlikely]] wait_for_kernel(timeout);
+  else backend->poll(timeout);
   inbox.awake();
-  inbox.drain(ready);
+  if (timeout != 0) counters.poll_ended(time());
+  counters.thread_hops += inbox.drain(ready);
   if (signals_pending()) signals->deliver(ready);
-  if (!timers.empty()) timers.expire(time());
+  if (!timers.empty()) timers.expire(timeout != 0 ? counters.returned_at : time(), &counters.timer_lag);
+}
+
+void Loop::wait_for_kernel(std::int64_t timeout) {
+  observers->before_io_wait(timeout);
+  backend->poll(timeout);
+  if (observers) observers->after_io_wait(timeout);
 }
 
 void Loop::interrupt(std::exception_ptr error) noexcept {
@@ -174,7 +223,8 @@ void Loop::abandon_tasks() noexcept {
   while (!all_tasks.empty()) {
     auto* task = &task_in_list(*all_tasks.front());
     report(fmt::format("task {} was destroyed but it is pending; await or cancel it before its loop closes",
-                       describe_task(*task)),
+                       describe_task(*task)) +
+               describe_maker(*task),
            nullptr, task);
     abandoned.push_back(AnyTask::from_core(*task));
     task->abandon();

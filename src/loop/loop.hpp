@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "loop/backend.hpp"
+#include "loop/counters.hpp"
 #include "loop/inbox.hpp"
 #include "loop/instruments.hpp"
+#include "loop/registry.hpp"
 #include "loop/timers.hpp"
 
 namespace eddy::detail {
@@ -62,6 +64,22 @@ class Loop final : public LoopCore {
   void expect_wakeup() noexcept { ++expected_wakeups; }
   void wakeup_came() noexcept { --expected_wakeups; }
 
+  LoopMetrics metrics() const noexcept;
+
+  /// Debug mode: throws RuntimeError if another thread runs the loop.
+  void check_thread() const {
+    if (debug.load(std::memory_order_relaxed)) [[unlikely]] check_thread_now();
+  }
+
+  // For watchers on other threads, at any time.
+  std::uint64_t number() const noexcept { return entry.number; }
+  int thread_id() const noexcept { return entry.thread_id.load(std::memory_order_relaxed); }
+  bool is_asleep() const noexcept { return inbox.is_asleep(); }
+  /// Changes with whatever the loop does. The same twice while it is awake: it is in one step.
+  std::uint64_t progress() const noexcept {
+    return __atomic_load_n(&nodes_run, __ATOMIC_RELAXED) + __atomic_load_n(&counters.polls, __ATOMIC_RELAXED);
+  }
+
   void report(std::string message, std::exception_ptr error, TaskCore* task) noexcept;
   void report_by_default(const ExceptionContext& context) const noexcept;
 
@@ -76,14 +94,21 @@ class Loop final : public LoopCore {
   std::shared_ptr<void> default_executor;  // the thread pool, once something asked for it
   EventLoop* facade = nullptr;
   LoopInstruments* instruments = nullptr;
+  std::unique_ptr<LoopHooks> observers;  // what `hooks` points to, if anything
+  std::atomic<bool> debug{false};                   // read by calls on the wrong thread
+  std::atomic<std::int64_t> slow_step{100'000'000};  // ns: slow_callback_duration, for the watchdog
   std::uint64_t nodes_run = 0;  // callbacks and steps since the loop was made
+  LoopCounters counters;
+  RegisteredLoop entry;
   std::size_t expected_wakeups = 0;
 
  private:
   void turn();
   void poll();
   void run_ready();
+  void wait_for_kernel(std::int64_t timeout);
   void check_deadlock();
+  void check_thread_now() const;
   bool signals_pending() const noexcept;
   void abandon_tasks() noexcept;
   void discard_ready() noexcept;

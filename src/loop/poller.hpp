@@ -2,6 +2,7 @@
 // Readiness of descriptors: one interface, three system calls. Nothing above this door knows which.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -36,6 +37,8 @@ class Poller {
 
   /// Waits up to `timeout` ns (negative: without end) and calls `on_events`. Returns early on a signal.
   virtual void wait(std::int64_t timeout) = 0;
+
+  std::size_t watched = 0;  // descriptors that were added and not removed
 };
 
 std::unique_ptr<Poller> make_epoll_poller();

@@ -27,6 +27,7 @@ class EpollPoller final : public Poller {
     ++slots_[index].generation;
     control(EPOLL_CTL_ADD, watch);
     slots_[index].watch = &watch;
+    ++watched;
   }
 
   void update(IoWatch& watch) override {
@@ -36,6 +37,7 @@ class EpollPoller final : public Poller {
   void remove(IoWatch& watch) noexcept override {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watch.fd, nullptr);
     slots_[static_cast<std::size_t>(watch.fd)].watch = nullptr;
+    --watched;
   }
 
   void wait(std::int64_t timeout) override {

@@ -24,6 +24,7 @@ class PollPoller final : public Poller {
     positions_[index] = entries_.size();
     entries_.push_back(entry_for(watch));
     watches_.push_back(&watch);
+    ++watched;
   }
 
   void update(IoWatch& watch) override { entries_[position(watch)] = entry_for(watch); }
@@ -36,6 +37,7 @@ class PollPoller final : public Poller {
     entries_[at].revents = 0;
     watches_[at] = nullptr;
     has_holes_ = true;
+    --watched;
   }
 
   void wait(std::int64_t timeout) override {

@@ -24,6 +24,7 @@ class SelectPoller final : public Poller {
     }
     if (::fcntl(watch.fd, F_GETFD) < 0) throw_os_error(errno, fmt::format("watch descriptor {}", watch.fd));
     watches_[watch.fd] = &watch;
+    ++watched;
     if (watch.fd >= end_) end_ = watch.fd + 1;
     update(watch);
   }
@@ -35,6 +36,7 @@ class SelectPoller final : public Poller {
 
   void remove(IoWatch& watch) noexcept override {
     watches_[watch.fd] = nullptr;
+    --watched;
     set(reads_, watch.fd, false);
     set(writes_, watch.fd, false);
     while (end_ > 0 && !watches_[end_ - 1]) --end_;

@@ -262,6 +262,7 @@ class ReadinessBackend final : public Backend {
   ~ReadinessBackend() override { poller_->remove(wake_); }
 
   std::string_view name() const noexcept override { return poller_->name(); }
+  std::size_t watched() const noexcept override { return poller_->watched - 1; }
   std::int64_t now() const noexcept override {
     timespec time{};
     ::clock_gettime(CLOCK_MONOTONIC, &time);

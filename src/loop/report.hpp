@@ -15,6 +15,8 @@ std::string describe_task(const TaskCore& task);
 /// The task, its chain of awaits, innermost last, and what it waits for: several lines.
 std::string describe_await_chain(const TaskCore& task);
 std::string describe_deadlock(Loop& loop);
+/// In debug mode the native stack of who made it, as further lines; else "".
+std::string describe_maker(const TaskCore& task);
 /// The text of an exception: its type and what().
 std::string describe_exception(const std::exception_ptr& error);
 /// KeyboardInterrupt and SystemExit leave the loop's run, wherever they were thrown.

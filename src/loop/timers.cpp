@@ -98,7 +98,7 @@ void TimerQueue::advance(std::uint64_t tick) {
   if (tick > current_) current_ = tick;
 }
 
-void TimerQueue::expire(std::int64_t now) {
+void TimerQueue::expire(std::int64_t now, TimeHistogram* late) {
   if (size_ == 0) return;
   advance(static_cast<std::uint64_t>(now > 0 ? now : 0) >> kTickShift);
   const auto newest = orders_;
@@ -107,6 +107,7 @@ void TimerQueue::expire(std::int64_t now) {
     heap_erase(0);
     node.prev = nullptr;
     --size_;
+    if (late) late->add(Duration::nanoseconds(now - node.when));
     node.ops->expire(node);
   }
 }

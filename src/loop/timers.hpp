@@ -11,6 +11,7 @@
 #pragma once
 
 #include <eddy/detail/task_core.hpp>
+#include <eddy/metrics.hpp>
 
 #include <cstdint>
 #include <limits>
@@ -37,7 +38,8 @@ class TimerQueue {
 
   /// Fires every timer with a deadline of `now` or earlier. What fires may add and remove timers; added
   /// ones that are due already fire in a later call.
-  void expire(std::int64_t now);
+  /// `late` is told by how much each was late.
+  void expire(std::int64_t now, TimeHistogram* late = nullptr);
 
  private:
   static constexpr int kLevels = 8;

@@ -22,7 +22,7 @@ std::size_t length(List& waiting) noexcept {
 
 }  // namespace
 
-constinit const WaitOps ChannelBase::kOps{&cancel_wait, &detach_listed, &describe_wait, nullptr};
+constinit const WaitOps ChannelBase::kOps{&cancel_wait, &detach_listed, &describe_wait, nullptr, nullptr, "channel"};
 
 void ChannelBase::enqueue(Side side, Slot& slot, std::coroutine_handle<> where) {
   TaskCore& task = current_task_core();

@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "loop/loop.hpp"
+#include "task/debugger_layout.hpp"
 #include "task/task_extra.hpp"
 
 namespace eddy::detail {
@@ -31,7 +32,7 @@ struct DoneGroup::Timer final : WaitNode, ReadyNode, Pooled {
   }
 };
 
-const WaitOps DoneGroup::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr};
+const WaitOps DoneGroup::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr, &visit_members, "group"};
 
 DoneGroup::DoneGroup(std::size_t members, Until until) : members_(new Member[members]), until_(until) {}
 
@@ -146,6 +147,21 @@ void DoneGroup::detach_wait(TaskCore&) noexcept {}
 void DoneGroup::describe_wait(const TaskCore& task, Text& text) {
   const auto& group = *static_cast<const DoneGroup*>(task.object);
   text.add("{} of {} futures", group.pending_, group.added_);
+}
+
+void DebuggerLayout::add_group(DebuggerTable& table) noexcept {
+  alignas(DoneGroup) static const char storage[sizeof(DoneGroup)] = {};
+  const auto& group = *reinterpret_cast<const DoneGroup*>(storage);
+  table.group_members = distance(group, group.members_);
+  table.group_count = distance(group, group.added_);
+  table.group_stride = sizeof(DoneGroup::Member);
+}
+
+void DoneGroup::visit_members(const TaskCore& task, AwaitVisitor& visitor) {
+  const auto& group = *static_cast<const DoneGroup*>(task.object);
+  for (std::size_t i = 0; i < group.added_; ++i) {
+    if (const auto* member = group.members_[i].target) visitor.awaits(*member);
+  }
 }
 
 }  // namespace eddy::detail

@@ -31,6 +31,7 @@ void FutureCore::destroy() noexcept {
     flags &= static_cast<std::uint8_t>(~kUnread);
     const auto what = is_task() ? fmt::format("task {}", describe_task(static_cast<TaskCore&>(*this))) : "a future";
     auto message = fmt::format("the exception of {} was never retrieved; await it, or look at exception()", what);
+    if (is_task()) message += describe_maker(static_cast<TaskCore&>(*this));
     if (loop == this_thread.loop) Loop::of(*loop).report(std::move(message), error, nullptr);
     else std::fputs(fmt::format("eddy: {}\n  {}\n", message, describe_exception(error)).c_str(), stderr);
   }
@@ -155,6 +156,8 @@ void describe_awaited(const TaskCore& task, Text& text) {
 
 }  // namespace
 
-constinit const WaitOps kFutureWait{&cancel_awaited, &detach_awaiter, &describe_awaited, nullptr};
+constinit const WaitOps kFutureWait{
+    &cancel_awaited, &detach_awaiter, &describe_awaited, nullptr,
+    [](const TaskCore& task, AwaitVisitor& visitor) { visitor.awaits(awaited(task)); }, "future"};
 
 }  // namespace eddy::detail

@@ -7,6 +7,7 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <vector>
@@ -29,16 +30,19 @@ const PromiseBase& promise_at(void* frame) noexcept {
   return std::coroutine_handle<PromiseBase>::from_address(frame).promise();
 }
 
-// The frames from the task's root down to the suspended one.
-std::vector<const PromiseBase*> frames_of(const TaskCore& task) {
-  std::vector<const PromiseBase*> frames;
+}  // namespace
+
+std::vector<SourceLine> frames_of(const TaskCore& task) {
+  std::vector<SourceLine> frames;
+  if (task.done()) return frames;
   void* frame = task.resume_point ? task.resume_point.address() : task.root;
   while (frame) {
     const auto& promise = promise_at(frame);
-    frames.insert(frames.begin(), &promise);
+    frames.push_back({promise.function, promise.file, static_cast<int>(promise.line)});
     if (promise.progress == Progress::root || !promise.parent_is_eddy) break;
     frame = promise.continuation;
   }
+  std::reverse(frames.begin(), frames.end());
   return frames;
 }
 
@@ -48,44 +52,38 @@ const char* state_of(const TaskCore& task) noexcept {
   return task.waiting() ? "waiting" : "ready";
 }
 
-}  // namespace
+SourceLine origin_of(const TaskCore& task) noexcept {
+  if (task.done()) {
+    if (!task.extra || !task.extra->function) return {};
+    return {task.extra->function, task.extra->file, task.extra->line};
+  }
+  const auto& promise = promise_at(task.root);
+  const auto* file = static_cast<const char*>(promise.continuation);
+  if (file && *file) return {promise.function, file, promise.created_line};
+  return {promise.function, promise.file, static_cast<int>(promise.line)};
+}
 
 const std::string& name_of(TaskCore& task) {
   static std::uint64_t numbers = 0;
   auto& extra = extra_of(task);
+  const NameChange change;
   if (extra.name.empty()) extra.name = fmt::format("Task-{}", __atomic_add_fetch(&numbers, 1, __ATOMIC_RELAXED));
   return extra.name;
 }
 
 std::string describe_task(const TaskCore& task) {
-  auto& named = const_cast<TaskCore&>(task);
-  const char* function = nullptr;
-  const char* file = nullptr;
-  int line = 0;
-  if (!task.done()) {
-    const auto& promise = promise_at(task.root);
-    function = promise.function;
-    file = static_cast<const char*>(promise.continuation);
-    line = promise.created_line;
-    if (!file || !*file) {
-      file = promise.file;
-      line = static_cast<int>(promise.line);
-    }
-  } else if (task.extra && task.extra->function) {
-    function = task.extra->function;
-    file = task.extra->file;
-    line = task.extra->line;
-  }
-  if (!function) return fmt::format("'{}'", name_of(named));
-  return fmt::format("'{}' ({}, made at {}:{})", name_of(named), function, file_name(file), line);
+  const auto& name = name_of(const_cast<TaskCore&>(task));
+  const auto made = origin_of(task);
+  if (!made.function) return fmt::format("'{}'", name);
+  return fmt::format("'{}' ({}, made at {}:{})", name, made.function, file_name(made.file), made.line);
 }
 
 std::string describe_await_chain(const TaskCore& task) {
   Text text;
   text.add("task {}: {}", describe_task(task), state_of(task));
   if (task.done()) return text.str();
-  for (const auto* promise : frames_of(task)) {
-    text.add("\n    {}  {}:{}", promise->function, file_name(promise->file), promise->line);
+  for (const auto& frame : frames_of(task)) {
+    text.add("\n    {}  {}:{}", frame.function, file_name(frame.file), frame.line);
   }
   if (task.waiting() && task.WaitNode::ops->describe) {
     text.add("\n      waits for ");
@@ -94,12 +92,10 @@ std::string describe_await_chain(const TaskCore& task) {
   return text.str();
 }
 
-std::string describe_deadlock(Loop& loop) {
-  auto text = fmt::format("deadlock: {} task{} and nothing is left that could wake {}", loop.task_count,
-                          loop.task_count == 1 ? " waits" : "s wait", loop.task_count == 1 ? "it" : "them");
-  for (auto* node = loop.all_tasks.front(); node != loop.all_tasks.end(); node = node->next) {
-    text += "\n  " + describe_await_chain(task_in_list(*node));
-  }
+std::string describe_maker(const TaskCore& task) {
+  if (!task.extra || !task.extra->made_by) return "";
+  std::string text = "\n  made by";
+  for (const auto& line : task.extra->made_by->lines()) text += "\n    " + line;
   return text;
 }
 

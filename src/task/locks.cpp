@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
+#include "task/debugger_layout.hpp"
 #include "task/plain_wait.hpp"
 
 namespace eddy {
@@ -35,8 +36,8 @@ bool has_live_waiter(const detail::List& waiters) noexcept {
   return false;
 }
 
-bool is_alive(const TaskCore* wanted) noexcept {
-  auto& all = detail::running_loop_core().all_tasks;
+bool is_alive(const detail::LoopCore& loop, const TaskCore* wanted) noexcept {
+  auto& all = loop.all_tasks;
   for (ListNode* n = all.front(); n != all.end(); n = n->next) {
     if (&detail::task_in_list(*n) == wanted) return true;
   }
@@ -51,11 +52,21 @@ const WaitOps Lock::kOps{&detail::cancel_at_once, &detail::detach_listed,
                          [](const TaskCore& task, detail::Text& text) {
                            const auto& lock = *static_cast<const Lock*>(task.object);
                            text.add("lock {}", task.object);
-                           if (lock.locked_ && is_alive(lock.owner_)) {
+                           if (lock.locked_ && is_alive(*task.loop, lock.owner_)) {
                              text.add(", held by task {}", detail::describe_task(*lock.owner_));
                            }
                          },
-                         nullptr};
+                         nullptr,
+                         [](const TaskCore& task, detail::AwaitVisitor& visitor) {
+                           const auto& lock = *static_cast<const Lock*>(task.object);
+                           if (lock.locked_ && is_alive(*task.loop, lock.owner_)) visitor.held_by(*lock.owner_);
+                         },
+                         "lock"};
+
+void detail::DebuggerLayout::add_lock(DebuggerTable& table) noexcept {
+  const Lock lock;
+  table.lock_owner = distance(lock, lock.owner_);
+}
 
 bool Lock::try_acquire() noexcept {
   if (locked_ || (!waiters_.empty() && has_live_waiter(waiters_))) return false;
@@ -91,7 +102,12 @@ void Lock::wake_first() noexcept {
 // --- Event ------------------------------------------------------------------------------------------
 
 const WaitOps Event::kOps{&detail::cancel_at_once, &detail::detach_listed,
-                          [](const TaskCore& task, detail::Text& text) { text.add("event {}", task.object); }, nullptr};
+                          [](const TaskCore& task, detail::Text& text) {
+                            const auto* purpose = static_cast<const Event*>(task.object)->purpose_;
+                            if (purpose) text.add("{}", purpose);
+                            else text.add("event {}", task.object);
+                          },
+                          nullptr, nullptr, "event"};
 
 void Event::set() noexcept {
   if (std::exchange(set_, true)) return;
@@ -110,8 +126,12 @@ void Event::finish_wait(TaskCore& task) {
 // --- Semaphore --------------------------------------------------------------------------------------
 
 const WaitOps Semaphore::kOps{&detail::cancel_at_once, &detail::detach_listed,
-                              [](const TaskCore& task, detail::Text& text) { text.add("semaphore {}", task.object); },
-                              nullptr};
+                              [](const TaskCore& task, detail::Text& text) {
+                                text.add("semaphore {}", task.object);
+                                const auto value = static_cast<const Semaphore*>(task.object)->value_;
+                                if (value > 0) text.add(", {} free and promised", value);
+                              },
+                              nullptr, nullptr, "semaphore"};
 
 Semaphore::Semaphore(std::ptrdiff_t value) : Semaphore(value, -1) {}
 
@@ -163,8 +183,12 @@ bool Semaphore::wake_next() noexcept {
 // --- Condition --------------------------------------------------------------------------------------
 
 const WaitOps Condition::kOps{&detail::cancel_at_once, &detail::detach_listed,
-                              [](const TaskCore& task, detail::Text& text) { text.add("condition {}", task.object); },
-                              nullptr};
+                              [](const TaskCore& task, detail::Text& text) {
+                                const auto* barrier = static_cast<const Condition*>(task.object)->barrier_;
+                                if (barrier) text.add("barrier {}, {} of {} are there", fmt::ptr(barrier), barrier->count_, barrier->parties_);
+                                else text.add("condition {}", task.object);
+                              },
+                              nullptr, nullptr, "condition"};
 
 void Condition::enqueue(TaskCore& task, std::coroutine_handle<> where) noexcept {
   enqueue_in(waiters_, task, where, kOps, this);
@@ -215,6 +239,7 @@ void Condition::wake(std::size_t n) noexcept {
 
 Barrier::Barrier(std::size_t parties) : parties_(parties) {
   if (parties == 0) throw ValueError("a barrier needs at least one party");
+  condition_.barrier_ = this;
 }
 
 Coro<std::size_t> Barrier::wait() {

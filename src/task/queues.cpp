@@ -11,8 +11,8 @@ const WaitOps QueueBase::kGetOps{&cancel_wait,
                                  [](TaskCore& task) noexcept {
                                    if (task.WaitNode::is_linked()) task.WaitNode::unlink();
                                  },
-                                 &describe_get, nullptr};
-const WaitOps QueueBase::kPutOps{kGetOps.cancel, kGetOps.detach, &describe_put, nullptr};
+                                 &describe_get, nullptr, &visit_sources, "queue get"};
+const WaitOps QueueBase::kPutOps{kGetOps.cancel, kGetOps.detach, &describe_put, nullptr, nullptr, "queue put"};
 
 void QueueBase::enqueue(Side side, TaskCore& task, std::coroutine_handle<> where) noexcept {
   task.wait(where, side == Side::get ? kGetOps : kPutOps, this);
@@ -82,7 +82,20 @@ void QueueBase::shut_down() noexcept {
   while (!putters_.empty()) wake_next(Side::put);
 }
 
-void QueueBase::describe_get(const TaskCore& task, Text& text) { text.add("an item of queue {}", task.object); }
+void QueueBase::describe_get(const TaskCore& task, Text& text) {
+  const auto& queue = *static_cast<const QueueBase*>(task.object);
+  if (!queue.sources_) return text.add("an item of queue {}", task.object);
+  const auto& pending = queue.sources_->pending;
+  const auto left = pending.size() - static_cast<std::size_t>(std::count(pending.begin(), pending.end(), nullptr));
+  text.add("the first of {} futures", left);
+}
+void QueueBase::visit_sources(const TaskCore& task, AwaitVisitor& visitor) {
+  const auto* sources = static_cast<const QueueBase*>(task.object)->sources_;
+  if (!sources) return;
+  for (const auto* future : sources->pending) {
+    if (future) visitor.awaits(*future);
+  }
+}
 void QueueBase::describe_put(const TaskCore& task, Text& text) {
   text.add("room in queue {} of {} items", task.object, static_cast<const QueueBase*>(task.object)->maxsize_);
 }

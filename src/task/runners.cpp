@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/contextvars.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/inspect.hpp>
 #include <eddy/runners.hpp>
 #include <eddy/wait.hpp>
 #include <fmt/format.h>
@@ -92,6 +93,8 @@ Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
 
 Runner::Runner(RunOptions options) : loop_({.backend = options.backend, .virtual_time = options.virtual_time}) {
   if (detail::has_context()) context_ = new Context(copy_context());
+  if (options.debug) loop_.set_debug(true);
+  if (options.inspect) inspect::serve();
 }
 
 Runner::~Runner() {

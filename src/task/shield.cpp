@@ -75,6 +75,10 @@ const WaitOps ShieldCore::kOps{
     &detach_nothing,
     [](const TaskCore&, Text& text) { text.add("a shielded future"); },
     nullptr,
+    [](const TaskCore& task, AwaitVisitor& visitor) {
+      if (const auto* inner = static_cast<const ShieldCore*>(task.object)->target) visitor.awaits(*inner);
+    },
+    "shield",
 };
 
 ShieldCore* make_shield(FutureCore& inner) { return new ShieldCore(inner); }

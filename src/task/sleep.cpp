@@ -43,7 +43,7 @@ void describe_sleep(const TaskCore& task, Text& text) {
   text.add("sleep, {} left", format_duration(left > 0 ? left / 1000 * 1000 : 0));
 }
 
-constexpr WaitOps kSleep{&cancel_sleep, &detach_sleep, &describe_sleep, &expire_sleep};
+constexpr WaitOps kSleep{&cancel_sleep, &detach_sleep, &describe_sleep, &expire_sleep, nullptr, "sleep"};
 
 }  // namespace
 

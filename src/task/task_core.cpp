@@ -5,6 +5,7 @@
 #include <eddy/tasks.hpp>
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 
@@ -22,11 +23,29 @@ TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handl
   run = &TaskCore::first_step;
   loop->all_tasks.push_back(static_cast<TaskListNode&>(*this));
   ++loop->task_count;
+  ++loop->tasks_made;
+  if (loop->hooks) [[unlikely]] loop->hooks->made(*this);
 }
 
 TaskCore::~TaskCore() { delete extra; }
 
 inline void TaskCore::run_step() noexcept {
+  ++loop->steps;
+  if (loop->hooks) [[unlikely]] return run_watched_step();
+  resume();
+}
+
+// The hooks may be others, or gone, after the step.
+[[gnu::cold]] void TaskCore::run_watched_step() noexcept {
+  LoopCore& owner = *loop;
+  retain();
+  owner.hooks->before_step(*this);
+  resume();
+  if (owner.hooks) owner.hooks->after_step(*this);
+  release();
+}
+
+inline void TaskCore::resume() noexcept {
   this_thread.task = this;
   std::exchange(resume_point, nullptr).resume();
   while (flags & kContinue) {
@@ -84,6 +103,7 @@ void conclude_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<>
   static_cast<TaskListNode&>(task).unlink();
   --task.loop->task_count;
   if (task.extra) drop_level_cancel(task);
+  if (task.loop->hooks) [[unlikely]] task.loop->hooks->ended(task);
   if (outcome == Outcome::error) {
     const bool ends = ends_the_loop(error);
     if (ends) Loop::of(*task.loop).interrupt(error);
@@ -168,11 +188,25 @@ void start_task_specially(TaskCore& task, TaskOptions options) {
   else task.loop->ready.push(task);
 }
 
-void name_task(TaskCore& task, std::string_view name) { extra_of(task).name = name; }
+void name_task(TaskCore& task, std::string_view name) {
+  auto& extra = extra_of(task);
+  const NameChange change;
+  extra.name = name;
 
 namespace {
 thread_local int quiet_depth = 0;
+constinit thread_local volatile bool a_name_changes = false;
 }  // namespace
+
+NameChange::NameChange() noexcept {
+  a_name_changes = true;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+NameChange::~NameChange() {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  a_name_changes = false;
+}
+bool NameChange::is_under_way() noexcept { return a_name_changes; }
 
 QuietDestruction::QuietDestruction() noexcept { ++quiet_depth; }
 QuietDestruction::~QuietDestruction() { --quiet_depth; }
@@ -181,7 +215,16 @@ void report_never_awaited(const PromiseBase& promise) noexcept {
   if (quiet_depth > 0) return;
   auto text = fmt::format("coroutine '{}' ({}:{}) was never awaited; co_await it or create_task() it", promise.function,
                           promise.file, promise.line);
-  if (this_thread.loop) return Loop::of(*this_thread.loop).report(std::move(text), nullptr, nullptr);
+  if (this_thread.loop) {
+    auto& loop = Loop::of(*this_thread.loop);
+    if (loop.debug.load(std::memory_order_relaxed)) {
+      NativeStack stack;
+      stack.capture(1);
+      text += "\n  dropped by";
+      for (const auto& line : stack.lines()) text += "\n    " + line;
+    }
+    return loop.report(std::move(text), nullptr, nullptr);
+  }
   std::fputs(("eddy: " + text + "\n").c_str(), stderr);
 }
 

@@ -7,7 +7,11 @@
 #include <eddy/detail/task_core.hpp>
 
 #include <exception>
+#include <memory>
 #include <string>
+#include <vector>
+
+#include "base/native_stack.hpp"
 
 namespace eddy {
 class Context;
@@ -29,7 +33,8 @@ struct ScopeMember : ListNode {
 };
 
 struct TaskExtra {
-  std::string name;
+  std::string name;  // changed under a NameChange alone
+  std::unique_ptr<NativeStack> made_by;  // in debug mode: the stack of who made the task
   std::exception_ptr cancel_message;
   ContextRef context;
   ScopeMember scope;
@@ -42,6 +47,19 @@ struct TaskExtra {
 
 static_assert(sizeof(TaskCore) == 128, "a task is two cache lines");
 
+/// A place in the source.
+struct SourceLine {
+  const char* function = nullptr;  // null: not known
+  const char* file = "";
+  int line = 0;
+};
+/// A task's coroutine and where the task was made.
+SourceLine origin_of(const TaskCore& task) noexcept;
+/// "waiting", "ready", "running", "finished", "failed", "cancelled".
+const char* state_of(const TaskCore& task) noexcept;
+/// Its suspended coroutines, outermost first; of a running task the outermost alone.
+std::vector<SourceLine> frames_of(const TaskCore& task);
+
 TaskExtra& extra_of(TaskCore& task) noexcept;
 void give_context(TaskCore& task, const Context& context);
 const std::string& name_of(TaskCore& task);
@@ -51,6 +69,14 @@ void rearm_level_cancel(TaskCore& task) noexcept;
 void drop_level_cancel(TaskCore& task) noexcept;
 void remember_origin(TaskCore& task, const PromiseBase& promise) noexcept;
 [[noreturn]] void die_suspended_on_nothing(const TaskCore& task) noexcept;
+
+/// While it lives, a signal handler on this thread does not look at names.
+struct NameChange {
+  NameChange() noexcept;
+  NameChange(const NameChange&) = delete;
+  ~NameChange();
+  static bool is_under_way() noexcept;
+};
 
 /// While it lives, coroutines that are destroyed unstarted are not reported: their owner was cancelled.
 struct QuietDestruction {

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
+#include "task/debugger_layout.hpp"
 #include "task/plain_wait.hpp"
 
 namespace eddy {
@@ -156,6 +157,16 @@ bool TaskGroup::finish() {
   throw ExceptionGroup("unhandled errors in a TaskGroup", std::move(errors_));
 }
 
+void detail::DebuggerLayout::add_task_group(DebuggerTable& table) noexcept {
+  alignas(TaskGroup) static const char group_storage[sizeof(TaskGroup)] = {};
+  alignas(TaskGroup::Member) static const char member_storage[sizeof(TaskGroup::Member)] = {};
+  const auto& group = *reinterpret_cast<const TaskGroup*>(group_storage);
+  const auto& member = *reinterpret_cast<const TaskGroup::Member*>(member_storage);
+  table.task_group_members = distance(group, *group.watched_.end());
+  table.task_group_link = distance(member, static_cast<const MemberLink&>(member));
+  table.task_group_task = distance(member, member.task);
+}
+
 namespace {
 
 detail::CancelResult cancel_later(TaskCore&) noexcept { return detail::CancelResult::deferred; }
@@ -167,9 +178,20 @@ constexpr detail::WaitOps kGroupWait{
     &detail::detach_nothing,
     [](const TaskCore&, detail::Text& text) { text.add("the tasks of its task group"); },
     nullptr,
+    [](const TaskCore& task, detail::AwaitVisitor& visitor) {
+      static_cast<const TaskGroup*>(task.object)->visit_members(visitor);
+    },
+    "task group",
 };
 
 }  // namespace
+
+void TaskGroup::visit_members(detail::AwaitVisitor& visitor) const {
+  for (auto* node = watched_.front(); node != watched_.end(); node = node->next) {
+    const auto& task = *Member::of(*node).task;
+    if (!task.done()) visitor.awaits(task);
+  }
+}
 
 void TaskGroup::Completed::await_suspend(std::coroutine_handle<> where) {
   group_.waiter_ = &detail::current_task_core();

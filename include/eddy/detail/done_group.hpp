@@ -58,10 +58,12 @@ class DoneGroup {
   static CancelResult cancel_wait(TaskCore& task) noexcept;
   static void detach_wait(TaskCore& task) noexcept;
   static void describe_wait(const TaskCore& task, Text& text);
+  static void visit_members(const TaskCore& task, AwaitVisitor& visitor);
   static const WaitOps kOps;
 
   struct Timer;
   friend struct Timer;
+  friend struct DebuggerLayout;
   void stop_timer() noexcept;
 
   std::unique_ptr<Member[]> members_;

@@ -25,6 +25,7 @@ namespace eddy::detail {
 
 struct ContextCore;
 struct FutureCore;
+struct DebuggerLayout;
 struct LoopCore;
 struct PromiseBase;
 struct TaskCore;
@@ -40,12 +41,24 @@ enum class CancelResult : std::uint8_t {
   deferred,  // something else owns the wait's memory: it ends later, then the task throws
 };
 
+/// Told what a task waits for: the edges of the graph of awaits.
+class AwaitVisitor {
+ public:
+  virtual void awaits(const FutureCore& future) = 0;
+  virtual void held_by(const TaskCore& owner) = 0;  // of a lock: the task that has it
+
+ protected:
+  ~AwaitVisitor() = default;
+};
+
 /// What can be done about a kind of wait. One static table a kind.
 struct WaitOps {
   CancelResult (*cancel)(TaskCore&) noexcept;
   void (*detach)(TaskCore&) noexcept;              // the task is destroyed: leave every list
   void (*describe)(const TaskCore&, Text&);        // "lock 0x…, held by task 'x'"
   void (*expire)(WaitNode&) noexcept = nullptr;    // the timer that this node is has come
+  void (*awaits)(const TaskCore&, AwaitVisitor&) = nullptr;  // who can end the wait: futures, tasks
+  const char* kind = nullptr;  // "sleep", "lock", …: for debuggers, which can call no function
 };
 
 /// A place in somebody's list of waiters, or in the timers: a task's, a callback's.
@@ -196,7 +209,18 @@ struct TaskCore : FutureCore, ReadyNode, WaitNode, TaskListNode {
  private:
   static void first_step(ReadyNode& node, Dispatch how) noexcept;
   void run_step() noexcept;
+  void resume() noexcept;
+  void run_watched_step() noexcept;
   void end_unstarted() noexcept;
+};
+
+/// Told of tasks, when somebody wants to know: instruments, debug mode.
+struct TaskHooks {
+  virtual ~TaskHooks() = default;
+  virtual void made(TaskCore& task) noexcept = 0;
+  virtual void ended(TaskCore& task) noexcept = 0;
+  virtual void before_step(TaskCore& task) noexcept = 0;
+  virtual void after_step(TaskCore& task) noexcept = 0;
 };
 
 /// What inline code needs of a loop.
@@ -207,6 +231,9 @@ struct LoopCore {
   const TaskFactory* task_factory = nullptr;  // null: none
   List async_generators;  // that have been started and have not ended, in order of their start
   bool async_generators_shut = false;
+  TaskHooks* hooks = nullptr;    // null: nobody wants to know
+  std::uint64_t steps = 0;       // of tasks, since the loop was made
+  std::uint64_t tasks_made = 0;
 };
 
 /// What runs on this thread.
