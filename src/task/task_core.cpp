@@ -192,6 +192,7 @@ void name_task(TaskCore& task, std::string_view name) {
   auto& extra = extra_of(task);
   const NameChange change;
   extra.name = name;
+}
 
 namespace {
 thread_local int quiet_depth = 0;
