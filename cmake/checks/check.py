@@ -26,8 +26,9 @@ MOST_LINES = 800
 LAYERS = ["base", "loop", "task", "exec", "io", "testing", "http", "html", "crawl"]
 # Public headers of the layers; those that are not named here belong to `task`, folders to themselves.
 PUBLIC = {
-    "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list"],
-    "exec": ["concurrent", "threads", "detail/blocking_state"],
+    "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list",
+             "detail/pack_fields", "pack"],
+    "exec": ["concurrent", "mp", "processes", "remote", "threads", "detail/blocking_state", "detail/concurrent_await"],
     "io": ["streams"],
     "testing": ["testing"],
 }

@@ -14,6 +14,7 @@
 #include <eddy/futures.hpp>
 #include <eddy/inspect.hpp>
 #include <eddy/locks.hpp>
+#include <eddy/processes.hpp>
 #include <eddy/queues.hpp>
 #include <eddy/result.hpp>
 #include <eddy/runners.hpp>

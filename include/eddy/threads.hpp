@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <eddy/concurrent.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/concurrent_await.hpp>
 #include <eddy/events.hpp>
 #include <eddy/tasks.hpp>
 #include <exception>
@@ -170,12 +171,24 @@ auto to_thread(F function, Args... args) {
 
 template <class Executor, class... Args>
 auto EventLoop::run_in_executor(Executor&& executor, Args&&... args) {
-  if constexpr (std::is_same_v<std::remove_cvref_t<Executor>, ThreadPoolExecutor>) {
+  using Pool = std::remove_cvref_t<Executor>;
+  if constexpr (std::is_same_v<Pool, ThreadPoolExecutor>) {
     return detail::run_on(&executor, detail::bind_call(std::decay_t<Args>(std::forward<Args>(args))...));
+  } else if constexpr (requires { Pool::is_executor; }) {
+    return detail::ConcurrentAwaiter<typename decltype(executor.submit(args...))::value_type, true>(executor.submit(args...));
   } else {
     return detail::run_on(nullptr, detail::bind_call(std::decay_t<Executor>(std::forward<Executor>(executor)),
                                                      std::decay_t<Args>(std::forward<Args>(args))...));
   }
+}
+
+/// Awaits a result of another thread: `asyncio.wrap_future`. Gives a copy of it.
+///
+/// Cancelling the wait cancels the future if its work has not begun; work that runs goes on, and its result is
+/// dropped.
+template <class T>
+[[nodiscard("co_await it")]] auto wrap_future(concurrent::Future<T> future) {
+  return detail::ConcurrentAwaiter<T, false>(std::move(future));
 }
 
 namespace detail {
