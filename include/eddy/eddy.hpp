@@ -13,6 +13,7 @@
 #include <eddy/exceptions.hpp>
 #include <eddy/futures.hpp>
 #include <eddy/inspect.hpp>
+#include <eddy/limiter.hpp>
 #include <eddy/locks.hpp>
 #include <eddy/processes.hpp>
 #include <eddy/queues.hpp>

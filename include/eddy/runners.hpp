@@ -9,6 +9,7 @@ namespace eddy {
 
 struct RunOptions {
   Backend backend = Backend::automatic;
+  Duration executor_join = std::chrono::seconds(300);  // how long the end waits for threads of the default pool
 };
 
 /// A loop of one's own and what belongs to it: `asyncio.Runner`. Runs any number of coroutines, then
@@ -48,6 +49,7 @@ class Runner {
   void cancel_all_tasks();
 
   EventLoop loop_;
+  Duration executor_join_;
   bool closed_ = false;
 };
 

@@ -73,6 +73,7 @@ class Loop final : public LoopCore {
   std::unique_ptr<SignalHandlers> signals;
   std::shared_ptr<ExceptionHandler> exception_handler;  // null: the default
   std::shared_ptr<void> default_executor;  // the thread pool, once something asked for it
+  bool default_executor_is_shut_down = false;
   EventLoop* facade = nullptr;
   LoopInstruments* instruments = nullptr;
   std::uint64_t nodes_run = 0;  // callbacks and steps since the loop was made

@@ -108,7 +108,7 @@ Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
 
 }  // namespace
 
-Runner::Runner(RunOptions options) : loop_({.backend = options.backend}) {}
+Runner::Runner(RunOptions options) : loop_({.backend = options.backend}), executor_join_(options.executor_join) {}
 
 Runner::~Runner() {
   try {
@@ -141,11 +141,12 @@ void Runner::close() {
   if (std::exchange(closed_, true)) return;
   struct Close {
     EventLoop& loop;
+    Duration executor_join;
     ~Close() {
-      loop.shutdown_default_executor();
+      loop.shutdown_default_executor(executor_join);
       loop.close();
     }
-  } close_loop{loop_};
+  } close_loop{loop_, executor_join_};
   cancel_all_tasks();
 }
 
