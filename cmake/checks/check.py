@@ -28,7 +28,7 @@ LAYERS = ["base", "loop", "task", "exec", "io", "testing", "http", "html", "craw
 PUBLIC = {
     "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list",
              "detail/pack_fields", "pack"],
-    "exec": ["concurrent", "mp", "processes", "remote", "threads", "detail/blocking_state", "detail/concurrent_await"],
+    "exec": ["concurrent", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads", "detail/blocking_state", "detail/concurrent_await"],
     "io": ["streams"],
     "testing": ["testing"],
 }

@@ -15,6 +15,7 @@
 #include <eddy/inspect.hpp>
 #include <eddy/limiter.hpp>
 #include <eddy/locks.hpp>
+#include <eddy/mp.hpp>
 #include <eddy/processes.hpp>
 #include <eddy/queues.hpp>
 #include <eddy/result.hpp>

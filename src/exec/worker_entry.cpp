@@ -21,6 +21,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -65,8 +66,12 @@ void hold_on_to_parent() {
 }
 
 int exit_code_of(Parcel& call) {
+  std::string name;
   try {
     Unpacker unpacker(call);
+    name = unpacker.get<std::string>();
+    ::prctl(PR_SET_NAME, name.c_str());
+    ::signal(SIGINT, SIG_DFL);
     Packer result;
     const auto thunk = reinterpret_cast<RemoteThunk>(const_cast<void*>(unpack_code(unpacker)));
     thunk(unpacker, result);
@@ -74,7 +79,7 @@ int exit_code_of(Parcel& call) {
   } catch (const SystemExit& e) {
     return e.code();
   } catch (...) {
-    const auto text = fmt::format("process {} ended by {}\n", ::getpid(), text_with_type_of_current_exception());
+    const auto text = fmt::format("process '{}' ended by {}\n", name, text_with_type_of_current_exception());
     std::fputs(text.c_str(), stderr);
     return 1;
   }
