@@ -47,7 +47,7 @@ class ProcessPoolExecutor {
   /// Each process calls `initializer(args...)` first. If that throws, the pool is broken.
   template <class F, class... Args>
   ProcessPoolExecutor(ProcessPoolOptions options, F initializer, const Args&... args) : ProcessPoolExecutor(options) {
-    set_initializer(detail::pack_call(initializer, std::decay_t<Args>(args)...));
+    set_initializer(detail::pack_call(initializer, std::decay_t<const Args&>(args)...));
   }
   ProcessPoolExecutor(const ProcessPoolExecutor&) = delete;
   ProcessPoolExecutor& operator=(const ProcessPoolExecutor&) = delete;
@@ -104,8 +104,8 @@ class ProcessPoolExecutor {
   template <class F, class... Args>
   auto submit_within(Duration limit, F function, const Args&... args) {
     using T = detail::RemoteResult<F, Args...>;
-    return enqueue<T>(detail::pack_call<F, std::decay_t<Args>...>(function, args...),
-                      detail::RemoteCall<F, std::decay_t<Args>...>::code(function), typeid(F), limit);
+    return enqueue<T>(detail::pack_call<F, std::decay_t<const Args&>...>(function, args...),
+                      detail::RemoteCall<F, std::decay_t<const Args&>...>::code(function), typeid(F), limit);
   }
   template <class F, class Range>
   auto map_within(Duration limit, F function, const Range& range, MapOptions options);

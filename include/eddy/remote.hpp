@@ -134,7 +134,7 @@ template <class R, class... P, class... Args>
 struct RemoteCall<R (*)(P...) noexcept, Args...> : RemoteCall<R (*)(P...), Args...> {};
 
 template <class F, class... Args>
-using RemoteResult = CarriedBy<typename RemoteCall<std::decay_t<F>, std::decay_t<Args>...>::Result>;
+using RemoteResult = CarriedBy<typename RemoteCall<std::decay_t<F>, std::decay_t<const Args&>...>::Result>;
 
 template <class Call>
 void run_remote_call(Unpacker& arguments, Packer& result) {

@@ -36,7 +36,7 @@ class Process {
   explicit Process(F function, const Args&... args) : Process(ProcessOptions{}, function, args...) {}
   template <class F, class... Args>
   Process(ProcessOptions options, F function, const Args&... args)
-      : Process(options, detail::pack_call<F, std::decay_t<Args>...>(function, args...)) {}
+      : Process(options, detail::pack_call<F, std::decay_t<const Args&>...>(function, args...)) {}
   Process(Process&&) noexcept;
   Process& operator=(Process&&) noexcept;
   ~Process();
@@ -107,7 +107,7 @@ namespace eddy::mp {
 template <class F, class... Args>
 auto run_process(RunProcessOptions options, F function, const Args&... args) {
   using T = detail::RemoteResult<F, Args...>;
-  return detail::result_of_process<T>(detail::pack_call<F, std::decay_t<Args>...>(function, args...), options.timeout);
+  return detail::result_of_process<T>(detail::pack_call<F, std::decay_t<const Args&>...>(function, args...), options.timeout);
 }
 
 }  // namespace eddy::mp
