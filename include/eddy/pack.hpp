@@ -91,7 +91,7 @@ inline constexpr bool kIsVariant = false;
 template <class... Ts>
 inline constexpr bool kIsVariant<std::variant<Ts...>> = true;
 
-enum class PackKind { hooked, scalar, duration, ticks, time, path, array, tuple, variant, optional, set, memory, sequence, fields };
+enum class PackKind { hooked, scalar, duration, ticks, time, path, array, tuple, variant, optional, set, memory, sequence, fields, none };
 
 template <class T>
 constexpr bool kPackable = PackHooked<T> || PackScalar<T> || std::same_as<T, Duration> || PackTicks<T> || PackTime<T> ||
@@ -118,7 +118,8 @@ struct PackKindOf {
                                     : PackSet<T>                ? PackKind::set
                                     : PackMemory<T>             ? PackKind::memory
                                     : PackSequence<T>           ? PackKind::sequence
-                                                                : PackKind::fields;
+                                    : kPackable<T>              ? PackKind::fields
+                                                                : PackKind::none;  // refused above
 };
 
 /// How deep the value at hand lies in others.
@@ -165,7 +166,7 @@ class Packer {
     } else if constexpr (kind == PackKind::set || kind == PackKind::sequence) {
       add_size(value.size());
       add_each(value);
-    } else {
+    } else if constexpr (kind == PackKind::fields) {
       add(std::uint8_t{1});  // so that nothing takes no bytes
       add_tuple(detail::fields_of<detail::count_fields<T>()>(value));
     }
@@ -240,7 +241,8 @@ class Unpacker {
       return T(get<typename T::value_type>());
     } else if constexpr (kind == PackKind::memory) return get_block<T>();
     else if constexpr (kind == PackKind::set || kind == PackKind::sequence) return get_range<T>();
-    else return get_aggregate<T>();
+    else if constexpr (kind == PackKind::fields) return get_aggregate<T>();
+    else return T();
   }
 
   void get_memory(void* to, std::size_t size);

@@ -97,7 +97,9 @@ struct RemoteCall {
   static auto call(Unpacker& unpacker) {
     std::tuple<CarriedBy<Args>...> arguments{unpacker.get<CarriedBy<Args>>()...};
     unpacker.finish();
-    return std::apply([](auto&... carried) { return F()(std::move(carried)...); }, arguments);
+    if constexpr (std::is_default_constructible_v<F>) {
+      return std::apply([](auto&... carried) { return F()(std::move(carried)...); }, arguments);
+    }
   }
 };
 
@@ -116,7 +118,9 @@ struct RemoteCall<R (*)(P...), Args...> {
     const auto function = reinterpret_cast<Function>(const_cast<void*>(unpack_code(unpacker)));
     std::tuple<CarriedBy<P>...> arguments{unpacker.get<CarriedBy<P>>()...};
     unpacker.finish();
-    return std::apply([function](auto&... carried) { return function(hand_over<P>(carried)...); }, arguments);
+    if constexpr (!(kIsOutParameter<P> || ...)) {
+      return std::apply([function](auto&... carried) { return function(hand_over<P>(carried)...); }, arguments);
+    }
   }
 
  private:
@@ -138,7 +142,7 @@ using RemoteResult = CarriedBy<typename RemoteCall<std::decay_t<F>, std::decay_t
 
 template <class Call>
 void run_remote_call(Unpacker& arguments, Packer& result) {
-  if constexpr (std::is_void_v<typename Call::Result>) Call::call(arguments);
+  if constexpr (std::is_void_v<decltype(Call::call(arguments))>) Call::call(arguments);
   else add_result(result, Call::call(arguments));
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Exceptions as bytes: the name of the type, then what makes one of it again.
 #include <cxxabi.h>
+#include <eddy/mp/process.hpp>
+#include <eddy/processes.hpp>
 #include <eddy/remote.hpp>
 #include <fmt/format.h>
 
@@ -95,7 +97,7 @@ constexpr std::array kKnown{
     textual<std::overflow_error>(), textual<std::underflow_error>(), plain<std::bad_alloc>(), plain<std::exception>(),
     Known{&typeid(std::system_error), &pack_system_error, &unpack_system_error},
     textual<RuntimeError>(), textual<DeadlockError>(), textual<BrokenBarrierError>(), textual<BrokenExecutor>(),
-    textual<BrokenThreadPool>(), textual<InvalidStateError>(), textual<ValueError>(), textual<UnpackError>(),
+    textual<BrokenThreadPool>(), textual<BrokenProcessPool>(), textual<InvalidStateError>(), textual<ValueError>(), textual<UnpackError>(),
     textual<TypeError>(), textual<KeyError>(), textual<EOFError>(), plain<QueueEmpty>(), plain<QueueFull>(),
     plain<QueueShutDown>(),
     numbered<OSError>(), numbered<BlockingIOError>(), numbered<ChildProcessError>(), numbered<ConnectionError>(),
@@ -124,6 +126,8 @@ constexpr std::array kKnown{
             const auto what = unpacker.get<std::string>();
             return std::make_exception_ptr(LimitOverrunError(what, unpacker.get<std::uint64_t>()));
           }},
+    Known{&typeid(mp::ProcessDied), [](Packer& packer, const void* error) { packer.add(as<mp::ProcessDied>(error).exitcode()); },
+          [](Unpacker& unpacker) { return std::make_exception_ptr(mp::ProcessDied(unpacker.get<int>())); }},
     Known{&typeid(RemoteError),
           [](Packer& packer, const void* error) {
             packer.add(as<RemoteError>(error).type_name());
