@@ -7,5 +7,6 @@ int main() {
   eddy::run(from_asyncio_program());
   eddy::run(gcc12_program());
   eddy::run(lifetimes_program());
+  eddy::run(processes_program());
   testing_program();
 }

@@ -11,4 +11,5 @@ eddy::Coro<> cancellation_program();
 eddy::Coro<> from_asyncio_program();
 eddy::Coro<> gcc12_program();
 eddy::Coro<> lifetimes_program();
+eddy::Coro<> processes_program();
 void testing_program();

@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "base/text.hpp"
 #include "exec/code_address.hpp"
 
 namespace eddy::detail {
@@ -117,8 +118,8 @@ std::string describe_code(const void* address) {
   if (::dladdr(address, &info) != 0 && info.dli_sname) return demangled(info.dli_sname);
   Module module;
   if (!find_module_of(reinterpret_cast<std::uintptr_t>(address), module)) return fmt::format("{}", address);
-  const std::string_view file = module.name.empty() ? program_invocation_short_name : module.name;
-  return fmt::format("{}+{:#x}", file.substr(file.rfind('/') + 1), reinterpret_cast<std::uintptr_t>(address) - module.base);
+  const std::string file = module.name.empty() ? program_invocation_short_name : module.name;
+  return fmt::format("{}+{:#x}", file_name(file), reinterpret_cast<std::uintptr_t>(address) - module.base);
 }
 
 }  // namespace eddy::detail

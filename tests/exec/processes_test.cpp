@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include "exec/code_address.hpp"
 #include "support.hpp"
 
 using eddy::BrokenProcessPool;
@@ -189,6 +190,16 @@ TEST(ProcessPool, CF_4_ACrashBreaksThePoolAndNamesTheSignal) {
   EXPECT_EQ(TEXT_OF(BrokenProcessPool, crash.result()), text);
   EXPECT_EQ(TEXT_OF(BrokenProcessPool, behind.result()), text);
   EXPECT_EQ(TEXT_OF(BrokenProcessPool, pool.submit(square, 2)), text);
+}
+
+int crash(int n) { return Crash()(n); }
+
+TEST(ProcessPool, ACrashOfAPlainFunctionIsNamedByItsPlaceInTheProgram) {
+  ProcessPoolExecutor pool{{.max_workers = 1}};
+  const auto text = TEXT_OF(BrokenProcessPool, pool.submit(crash, 0).result());
+  EXPECT_EQ(text, "a worker process of the pool died by signal 6 (Aborted) while it ran " +
+                      eddy::detail::describe_code(reinterpret_cast<const void*>(&crash)));
+  EXPECT_NE(text.find("while it ran exec_tests+0x"), text.npos);
 }
 
 TEST(ProcessPool, ACrashEndsWhatOtherWorkersRun) {
