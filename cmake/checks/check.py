@@ -26,9 +26,11 @@ MOST_LINES = 800
 LAYERS = ["base", "loop", "task", "inspect", "exec", "io", "testing", "http", "html", "crawl"]
 # Public headers of the layers; those that are not named here belong to `task`, folders to themselves.
 PUBLIC = {
-    "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list"],
+    "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list",
+             "detail/pack_fields", "pack"],
     "loop": ["metrics"],
-    "exec": ["concurrent", "threads", "detail/blocking_state"],
+    "exec": ["concurrent", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads",
+             "detail/blocking_state", "detail/concurrent_await"],
     "io": ["streams"],
     "testing": ["testing"],
 }

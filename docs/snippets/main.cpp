@@ -10,5 +10,6 @@ int main() {
   eddy::run(inspection_program());
   eddy::run(lifetimes_program());
   eddy::run(structured_program());
+  eddy::run(processes_program());
   testing_program();
 }

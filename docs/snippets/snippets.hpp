@@ -14,4 +14,5 @@ eddy::Coro<> generators_program();
 eddy::Coro<> inspection_program();
 eddy::Coro<> lifetimes_program();
 eddy::Coro<> structured_program();
+eddy::Coro<> processes_program();
 void testing_program();

@@ -21,8 +21,11 @@
 #include <eddy/inspect.hpp>
 #include <eddy/instrument.hpp>
 #include <eddy/iterators.hpp>
+#include <eddy/limiter.hpp>
 #include <eddy/locks.hpp>
 #include <eddy/metrics.hpp>
+#include <eddy/mp.hpp>
+#include <eddy/processes.hpp>
 #include <eddy/queues.hpp>
 #include <eddy/race.hpp>
 #include <eddy/result.hpp>

@@ -189,8 +189,9 @@ class EventLoop {
   void add_instrument(Instrument& instrument);
   void remove_instrument(Instrument& instrument);
 
-  /// Waits for the jobs of the default pool and ends its threads. run() does it.
-  void shutdown_default_executor();
+  /// Waits for the jobs of the default pool and ends its threads; run() does it. What asks for the pool later gets
+  /// RuntimeError. False if threads were still busy after `timeout`: they are reported by name and left to themselves.
+  bool shutdown_default_executor(Duration timeout = Duration::max());
 
   /// Closes the asynchronous generators that were started and have not ended, the newest first; what they throw
   /// goes to the exception handler. run() does it.

@@ -12,6 +12,7 @@ struct RunOptions {
   bool virtual_time = false;  // as in LoopOptions
   bool debug = false;    // debug mode, whatever EDDY_DEBUG says: EventLoop::set_debug()
   bool inspect = false;  // inspect::serve(): opens the process to `eddy ps`
+  Duration executor_join = std::chrono::seconds(300);  // how long the end waits for threads of the default pool
 };
 
 /// A loop of one's own and what belongs to it: `asyncio.Runner`. Runs any number of coroutines, then
@@ -54,6 +55,7 @@ class Runner {
 
   EventLoop loop_;
   Context* context_ = nullptr;  // owned; null as long as nothing is set in it
+  Duration executor_join_;
   bool closed_ = false;
 };
 

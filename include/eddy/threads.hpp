@@ -5,11 +5,15 @@
 #include <cstdint>
 #include <eddy/concurrent.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/concurrent_await.hpp>
 #include <eddy/events.hpp>
+#include <eddy/limiter.hpp>
 #include <eddy/tasks.hpp>
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stop_token>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -44,7 +48,6 @@ class ThreadWait : public ReadyNode {
   bool begin() noexcept;  // false: the wait was cancelled before the job began
   void post_end() noexcept;
   void drop() noexcept;
-
   void retain() noexcept { __atomic_add_fetch(&references_, 1, __ATOMIC_RELAXED); }
   void release() noexcept {
     if (__atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) == 0) delete this;
@@ -53,6 +56,7 @@ class ThreadWait : public ReadyNode {
  protected:
   virtual ~ThreadWait() = default;
   virtual void clear() noexcept = 0;  // destroys the function and what it gave
+  virtual void request_stop() noexcept = 0;
 
  private:
   enum class State : unsigned char { queued, busy, skipped, over };
@@ -85,6 +89,15 @@ struct ThreadJob final : ThreadWait {
     }
     post_end();
   }
+  void fail(const std::exception_ptr& error) noexcept {
+    if (!begin()) return;
+    try {
+      std::rethrow_exception(error);
+    } catch (...) {
+      result->set_current_exception();
+    }
+    post_end();
+  }
 
   std::optional<F> function;
   std::optional<ResultSlot<T>> result;
@@ -93,6 +106,9 @@ struct ThreadJob final : ThreadWait {
   void clear() noexcept override {
     function.reset();
     result.reset();
+  }
+  void request_stop() noexcept override {
+    if constexpr (requires { function->stop; }) function->stop.request_stop();
   }
 };
 
@@ -111,6 +127,11 @@ class SubmittedJob {
   void operator()() {
     auto* job = std::exchange(job_, nullptr);
     job->execute();
+    job->release();
+  }
+  void fail(const std::exception_ptr& error) {
+    auto* job = std::exchange(job_, nullptr);
+    job->fail(error);
     job->release();
   }
 
@@ -145,18 +166,32 @@ class [[nodiscard("co_await it")]] ThreadAwaiter {
   ThreadJob<F>* job_;
 };
 
+/// A function that wants to be told to stop, its token first.
+template <class F, class... Args>
+struct StoppableCall {
+  F function;
+  std::tuple<Args...> arguments;
+  std::stop_source stop{};
+  decltype(auto) operator()() {
+    return std::apply([this](auto&... args) -> decltype(auto) { return function(stop.get_token(), std::move(args)...); },
+                      arguments);
+  }
+};
+
 template <class F, class... Args>
 auto bind_call(F function, Args... args) {
-  if constexpr (!std::is_invocable_v<F&, Args...>) {
-    static_assert(std::is_invocable_v<F&, Args...>, "eddy: the function cannot be called with copies of these arguments on "
-                                                    "another thread; give std::ref(x) for what outlives the call");
+  if constexpr (!std::is_invocable_v<F&, Args&&...> && std::is_invocable_v<F&, std::stop_token, Args&&...>) {
+    return StoppableCall<F, Args...>{std::move(function), std::tuple<Args...>(std::move(args)...)};
+  } else if constexpr (!std::is_invocable_v<F&, Args&&...>) {
+    static_assert(kNever<F>, "eddy: the function cannot be called with copies of these arguments on another thread; give "
+                             "std::ref(x) for what outlives the call");
   } else {
-    static_assert(!Awaitable<std::invoke_result_t<F&, Args...>>,
+    static_assert(!Awaitable<std::invoke_result_t<F&, Args&&...>>,
                   "eddy: a thread calls plain functions, and this one makes a coroutine: co_await it here instead");
+    return [function = std::move(function), ... args = std::move(args)]() mutable -> decltype(auto) {
+      return function(std::move(args)...);
+    };
   }
-  return [function = std::move(function), ... args = std::move(args)]() mutable -> decltype(auto) {
-    return function(std::move(args)...);
-  };
 }
 template <class F>
 auto run_on(ThreadPoolExecutor* pool, F function) {
@@ -166,23 +201,81 @@ auto run_on(ThreadPoolExecutor* pool, F function) {
 }  // namespace detail
 
 /// Calls `function(args...)` on a thread of the loop's pool, in a copy of the calling context; gives its value
-/// or throws its exception. Both are moved into the job.
+/// or throws its exception. Both are moved into the job. Throws RuntimeError after shutdown_default_executor().
 ///
 /// Cancelling the wait: a job that has not begun is dropped; one that runs is waited for, because it may
-/// refer to what the awaiting coroutine keeps alive, and then CancelledError is thrown.
+/// refer to what the awaiting coroutine keeps alive, and then CancelledError is thrown. A function that takes a
+/// std::stop_token first is asked to stop by it; callbacks of the token run on the loop's thread.
 template <class F, class... Args>
 auto to_thread(F function, Args... args) {
   return detail::run_on(nullptr, detail::InContext(detail::bind_call(std::move(function), std::move(args)...)));
 }
 
+/// How to_thread() goes about it: trio's to_thread.run_sync.
+struct ToThreadOptions {
+  bool abandon = false;                    // a cancelled wait ends at once; the function goes on by itself, its result is dropped
+  CapacityLimiter* limiter = nullptr;      // borrow a token of it first
+  ThreadPoolExecutor* executor = nullptr;  // null: the loop's pool
+};
+
+namespace detail {
+
+void check_options(const ToThreadOptions& options);
+
+template <class F>
+Coro<std::invoke_result_t<F&>> run_abandoned(ThreadPoolExecutor& pool, F call) {
+  using T = std::invoke_result_t<F&>;
+  std::stop_source stop(std::nostopstate);
+  if constexpr (requires { call.stop; }) stop = call.stop;
+  auto future = pool.submit(std::move(call));
+  try {
+    if constexpr (std::is_void_v<T>) co_await ConcurrentAwaiter<T, true>(std::move(future));
+    else co_return co_await ConcurrentAwaiter<T, true>(std::move(future));
+  } catch (const CancelledError&) {
+    stop.request_stop();
+    throw;
+  }
+}
+
+template <class F>
+Coro<std::invoke_result_t<F&>> run_with_options(ToThreadOptions options, F call) {
+  check_options(options);
+  std::optional<CapacityLimiter::Token> token;
+  if (options.limiter) token.emplace(co_await *options.limiter);
+  auto& pool = options.executor ? *options.executor : default_executor(running_loop_core());
+  if (options.abandon) co_return co_await run_abandoned(pool, std::move(call));
+  co_return co_await run_on(&pool, std::move(call));
+}
+
+}  // namespace detail
+
+/// The same with options. With `.abandon`, what the function refers to must outlive it, not the await; it takes no
+/// `.limiter`, whose token could not be given back in time: ValueError.
+template <class F, class... Args>
+auto to_thread(ToThreadOptions options, F function, Args... args) {
+  return detail::run_with_options(options, detail::bind_call(std::move(function), std::move(args)...));
+}
+
 template <class Executor, class... Args>
 auto EventLoop::run_in_executor(Executor&& executor, Args&&... args) {
-  if constexpr (std::is_same_v<std::remove_cvref_t<Executor>, ThreadPoolExecutor>) {
+  using Pool = std::remove_cvref_t<Executor>;
+  if constexpr (std::is_same_v<Pool, ThreadPoolExecutor>) {
     return detail::run_on(&executor, detail::bind_call(std::decay_t<Args>(std::forward<Args>(args))...));
+  } else if constexpr (requires { Pool::is_executor; }) {
+    return detail::ConcurrentAwaiter<typename decltype(executor.submit(args...))::value_type, true>(executor.submit(args...));
   } else {
     return detail::run_on(nullptr, detail::bind_call(std::decay_t<Executor>(std::forward<Executor>(executor)),
                                                      std::decay_t<Args>(std::forward<Args>(args))...));
   }
+}
+
+/// Awaits a result of another thread: `asyncio.wrap_future`. Gives a copy of it.
+///
+/// Cancelling the wait cancels the future if its work has not begun; work that runs goes on, and its result is
+/// dropped.
+template <class T>
+[[nodiscard("co_await it")]] auto wrap_future(concurrent::Future<T> future) {
+  return detail::ConcurrentAwaiter<T, false>(std::move(future));
 }
 
 namespace detail {

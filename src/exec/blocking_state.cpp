@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <mutex>
 #include <vector>
 
@@ -27,7 +28,7 @@ bool wait_until(std::condition_variable& changed, std::unique_lock<std::mutex>& 
 }  // namespace
 
 struct BlockingState::Impl {
-  enum class Stage { pending, running, done, cancelled };
+  enum class Stage { pending, running, claimed, done, cancelled };
 
   mutable std::mutex mutex;
   mutable std::condition_variable changed;
@@ -42,7 +43,7 @@ struct BlockingState::Impl {
     std::vector<Job> due;
     {
       const std::lock_guard lock(mutex);
-      if (is_done() || (stage == Stage::running && !even_if_running)) return false;
+      if (is_done() || (stage != Stage::pending && !even_if_running)) return false;
       stage = how;
       error = std::move(failure);
       due.swap(callbacks);
@@ -62,11 +63,21 @@ bool BlockingState::done() const {
 }
 bool BlockingState::running() const {
   const std::lock_guard lock(impl_->mutex);
-  return impl_->stage == Impl::Stage::running;
+  return impl_->stage == Impl::Stage::running || impl_->stage == Impl::Stage::claimed;
 }
 bool BlockingState::cancelled() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->stage == Impl::Stage::cancelled;
+}
+
+const char* BlockingState::stage_name() const {
+  const std::lock_guard lock(impl_->mutex);
+  switch (impl_->stage) {
+    case Impl::Stage::pending: return "pending";
+    case Impl::Stage::done: return "finished";
+    case Impl::Stage::cancelled: return "cancelled";
+    default: return "running";
+  }
 }
 
 bool BlockingState::cancel() {
@@ -77,6 +88,12 @@ void BlockingState::wait(Duration timeout) const {
   std::unique_lock lock(impl_->mutex);
   if (wait_until(impl_->changed, lock, timeout, [this] { return impl_->is_done(); })) return;
   throw TimeoutError(fmt::format("the future had no result after {}", format_duration(timeout.count())));
+}
+
+void BlockingState::wait_for_map(const Deadline& deadline, Duration limit) const {
+  std::unique_lock lock(impl_->mutex);
+  if (wait_until(impl_->changed, lock, deadline.left(), [this] { return impl_->is_done(); })) return;
+  throw TimeoutError(fmt::format("map: not every result was there after {}", format_duration(limit.count())));
 }
 
 void BlockingState::throw_failure() const {
@@ -104,6 +121,14 @@ bool BlockingState::start() {
   impl_->stage = Impl::Stage::running;
   return true;
 }
+void BlockingState::claim(const char* operation) {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->is_done() || impl_->stage == Impl::Stage::claimed) {
+    throw InvalidStateError(fmt::format("{}: the future is {} already", operation,
+                                        impl_->stage == Impl::Stage::cancelled ? "cancelled" : "done"));
+  }
+  impl_->stage = Impl::Stage::claimed;
+}
 void BlockingState::finish(std::exception_ptr error) { impl_->end(Impl::Stage::done, std::move(error)); }
 void BlockingState::finish_cancelled() { impl_->end(Impl::Stage::cancelled, std::make_exception_ptr(CancelledError())); }
 
@@ -125,15 +150,19 @@ std::int64_t steady_now() noexcept {
 }
 }  // namespace
 
+Deadline::Deadline(Duration timeout)
+    : when_(timeout >= Duration::max() ? std::numeric_limits<std::int64_t>::max() : steady_now() + timeout.count()) {}
+Duration Deadline::left() const {
+  return when_ == std::numeric_limits<std::int64_t>::max() ? Duration::max() : Duration::nanoseconds(when_ - steady_now());
+}
+
 CompletionOrder::CompletionOrder(std::size_t count, Duration timeout)
-    : list_(std::make_shared<CompletedList>()), left_(count), total_(count), timeout_(timeout), began_(steady_now()) {}
+    : list_(std::make_shared<CompletedList>()), left_(count), total_(count), timeout_(timeout), deadline_(timeout) {}
 
 std::size_t CompletionOrder::next() {
   auto& list = *list_;
   std::unique_lock lock(list.mutex);
-  auto left = timeout_;
-  if (timeout_ < Duration::max()) left = Duration::nanoseconds(timeout_.count() - (steady_now() - began_));
-  if (!wait_until(list.changed, lock, left, [&] { return !list.ended.empty(); })) {
+  if (!wait_until(list.changed, lock, deadline_.left(), [&] { return !list.ended.empty(); })) {
     throw TimeoutError(fmt::format("{} of {} futures had not ended after {}", left_, total_, format_duration(timeout_.count())));
   }
   const auto index = list.ended.front();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/exceptions.hpp>
 #include <eddy/threads.hpp>
+#include <fmt/format.h>
 
 #include <atomic>
 
@@ -9,18 +10,35 @@
 
 namespace eddy {
 
-void EventLoop::shutdown_default_executor() {
-  if (auto pool = std::exchange(loop_->default_executor, nullptr)) {
-    static_cast<ThreadPoolExecutor*>(pool.get())->shutdown();
-  }
+bool EventLoop::shutdown_default_executor(Duration timeout) {
+  loop_->default_executor_is_shut_down = true;
+  const auto holder = std::exchange(loop_->default_executor, nullptr);
+  if (!holder) return true;
+  auto& pool = *static_cast<ThreadPoolExecutor*>(holder.get());
+  if (pool.shutdown_within(timeout)) return true;
+  auto text = fmt::format("the loop's thread pool did not end within {}; its threads are left to themselves, still busy:",
+                          detail::format_duration(timeout.count()));
+  for (const auto& name : pool.busy_threads()) text += " " + name;
+  pool.shutdown(false, true);
+  call_exception_handler({text, nullptr, {}});
+  return false;
 }
 
 namespace detail {
 
 ThreadPoolExecutor& default_executor(LoopCore& core) {
   auto& loop = Loop::of(core);
-  if (!loop.default_executor) loop.default_executor = std::make_shared<ThreadPoolExecutor>();
+  if (loop.default_executor_is_shut_down) throw RuntimeError("Executor shutdown has been called");
+  if (!loop.default_executor) {
+    loop.default_executor = std::make_shared<ThreadPoolExecutor>(ThreadPoolOptions{.thread_name_prefix = "eddy"});
+  }
   return *static_cast<ThreadPoolExecutor*>(loop.default_executor.get());
+}
+
+void check_options(const ToThreadOptions& options) {
+  if (options.abandon && options.limiter) {
+    throw ValueError("to_thread: .abandon and .limiter exclude each other: an abandoned function would run on without a token");
+  }
 }
 
 const WaitOps ThreadWait::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr, nullptr, "thread"};
@@ -84,7 +102,10 @@ void ThreadWait::finish_wait() {
 
 CancelResult ThreadWait::cancel_wait(TaskCore& task) noexcept {
   auto& self = *static_cast<ThreadWait*>(task.object);
-  if (!self.leave_queue(State::skipped)) return CancelResult::deferred;
+  if (!self.leave_queue(State::skipped)) {
+    self.request_stop();
+    return CancelResult::deferred;
+  }
   Loop::of(*self.loop_).wakeup_came();  // the job will not post its end
   task.wake_cancelled();
   return CancelResult::accepted;
@@ -95,6 +116,7 @@ CancelResult ThreadWait::cancel_wait(TaskCore& task) noexcept {
 void ThreadWait::detach_wait(TaskCore& task) noexcept {
   auto& self = *static_cast<ThreadWait*>(task.object);
   if (self.leave_queue(State::skipped)) return;
+  self.request_stop();
   std::atomic_ref(self.state_).wait(State::busy, std::memory_order_acquire);
 }
 

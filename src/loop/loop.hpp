@@ -92,6 +92,7 @@ class Loop final : public LoopCore {
   std::shared_ptr<ExceptionHandler> exception_handler;  // null: the default
   std::unique_ptr<TaskFactory> own_task_factory;
   std::shared_ptr<void> default_executor;  // the thread pool, once something asked for it
+  bool default_executor_is_shut_down = false;
   EventLoop* facade = nullptr;
   LoopInstruments* instruments = nullptr;
   std::unique_ptr<LoopHooks> observers;  // what `hooks` points to, if anything

@@ -91,7 +91,8 @@ Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
 
 }  // namespace
 
-Runner::Runner(RunOptions options) : loop_({.backend = options.backend, .virtual_time = options.virtual_time}) {
+Runner::Runner(RunOptions options)
+    : loop_({.backend = options.backend, .virtual_time = options.virtual_time}), executor_join_(options.executor_join) {
   if (detail::has_context()) context_ = new Context(copy_context());
   if (options.debug) loop_.set_debug(true);
   if (options.inspect) inspect::serve();
@@ -130,11 +131,12 @@ void Runner::close() {
   if (std::exchange(closed_, true)) return;
   struct Close {
     EventLoop& loop;
+    Duration executor_join;
     ~Close() {
-      loop.shutdown_default_executor();
+      loop.shutdown_default_executor(executor_join);
       loop.close();
     }
-  } close_loop{loop_};
+  } close_loop{loop_, executor_join_};
   cancel_all_tasks();
   if (!loop_.core().async_generators.empty()) loop_.run_until_complete(loop_.shutdown_asyncgens());
 }

@@ -3,7 +3,10 @@
 #include <eddy/exceptions.hpp>
 
 #include <atomic>
+#include <algorithm>
+#include <filesystem>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "support.hpp"
@@ -175,4 +178,175 @@ TEST(ThreadPool, ACancelRacesWithTheStartAndOneOfThemWins) {
     EXPECT_EQ(cancelled, job.cancelled());
     EXPECT_NE(cancelled, ran.load());
   }
+}
+
+// --- concurrent.futures, point by point -------------------------------------------------------------
+
+namespace {
+std::string thread_name() {
+  char name[16] = {};
+  pthread_getname_np(pthread_self(), name, sizeof name);
+  return name;
+}
+std::atomic<int> set_ups{0};
+void set_up() { ++set_ups; }
+void set_up_badly() { throw eddy::ValueError("no such file"); }
+
+std::size_t threads_of_process() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) ++count;
+  return count;
+}
+}  // namespace
+
+TEST(ThreadPool, EXE_01_SubmitReturnsAtOnceAndFuturesTellTheirState) {
+  ThreadPoolExecutor pool{{.max_workers = 1}};
+  Gate gate, begun;
+  auto running = pool.submit([&] { begun.open(), gate.pass(); });
+  auto pending = pool.submit([] {});
+  begun.pass();
+  EXPECT_EQ(to_string(running), "running");
+  EXPECT_EQ(to_string(pending), "pending");
+  pending.cancel();
+  EXPECT_EQ(to_string(pending), "cancelled");
+  gate.open();
+  running.result();
+  EXPECT_EQ(to_string(running), "finished");
+}
+
+TEST(ThreadPool, EXE_05_IdleThreadsStayAndAreUsedAgain) {
+  ThreadPoolExecutor pool{{.max_workers = 4}};
+  const auto before = threads_of_process();
+  for (int i = 0; i < 10; ++i) pool.submit([] {}).result();
+  const auto after = threads_of_process();
+  EXPECT_GE(after, before + 1);
+  std::set<std::thread::id> used;
+  for (int i = 0; i < 20; ++i) used.insert(pool.submit([] { return std::this_thread::get_id(); }).result());
+  EXPECT_LE(used.size(), 4u);
+  EXPECT_LE(threads_of_process(), before + 4);
+}
+
+TEST(ThreadPool, EXE_08_ThreadsStartByNeed) {
+  ThreadPoolExecutor pool{{.max_workers = 8}};
+  const auto before = threads_of_process();
+  Gate gate;
+  std::vector<eddy::concurrent::Future<void>> jobs;
+  for (int i = 0; i < 3; ++i) jobs.push_back(pool.submit([&] { gate.pass(); }));
+  EXPECT_EQ(threads_of_process(), before + 3);
+  gate.open();
+}
+
+// One thread for each queue: n redis writers, each in the order of its own queue.
+TEST(ThreadPool, EXE_10_SeveralPoolsOfOneThreadKeepTheirOwnOrder) {
+  std::vector<std::unique_ptr<ThreadPoolExecutor>> writers;
+  std::vector<std::vector<int>> written(3);
+  for (int i = 0; i < 3; ++i) writers.push_back(std::make_unique<ThreadPoolExecutor>(eddy::ThreadPoolOptions{.max_workers = 1}));
+  for (int n = 0; n < 300; ++n) {
+    const auto queue = static_cast<std::size_t>(n % 3);
+    writers[queue]->submit([&written, queue, n] { written[queue].push_back(n); });
+  }
+  writers.clear();
+  for (const auto& numbers : written) {
+    EXPECT_EQ(numbers.size(), 100u);
+    EXPECT_TRUE(std::is_sorted(numbers.begin(), numbers.end()));
+  }
+}
+
+TEST(ThreadPool, CF_3_NamesItsThreads) {
+  ThreadPoolExecutor pool{{.max_workers = 1, .thread_name_prefix = "redis"}};
+  EXPECT_EQ(pool.submit(thread_name).result(), "redis_0");
+  Gate gate, begun;
+  auto job = pool.submit([&] { begun.open(), gate.pass(); });
+  begun.pass();
+  EXPECT_EQ(pool.busy_threads(), std::vector<std::string>{"redis_0"});
+  gate.open();
+  job.result();
+  EXPECT_TRUE(ThreadPoolExecutor{{.max_workers = 1}}.submit(thread_name).result().starts_with("pool-"));
+}
+
+TEST(ThreadPool, CF_3_AnInitializerRunsFirstInEachThread) {
+  ThreadPoolExecutor pool{{.max_workers = 1, .initializer = set_up}};
+  pool.submit([] {}).result();
+  pool.submit([] {}).result();
+  EXPECT_EQ(set_ups, 1);
+  std::string seen;
+  ThreadPoolExecutor with({.max_workers = 1}, [&seen](const std::string& text, int n) { seen = text + std::to_string(n); }, "a", 1);
+  with.submit([] {}).result();
+  EXPECT_EQ(seen, "a1");
+}
+
+TEST(ThreadPool, CF_3_AFailingInitializerBreaksThePool) {
+  ThreadPoolExecutor pool{{.max_workers = 1, .initializer = set_up_badly}};
+  const std::string text = "the initializer of a thread of the pool failed: no such file";
+  auto job = pool.submit([] { return 1; });
+  EXPECT_EQ(TEXT_OF(eddy::BrokenThreadPool, job.result()), text);
+  EXPECT_EQ(TEXT_OF(eddy::BrokenThreadPool, pool.submit([] {})), text);
+}
+
+TEST(ThreadPool, CF_2_MapGivesUpAfterItsTimeoutAndCancelsTheRest) {
+  ThreadPoolExecutor pool{{.max_workers = 1}};
+  Gate gate;
+  std::atomic<int> ran{0};
+  const auto job = [&](int) {
+    gate.pass();
+    return ++ran;
+  };
+  EXPECT_EQ(TEXT_OF(eddy::TimeoutError, pool.map(job, std::vector{1, 2, 3}, {.timeout = 20ms})),
+            "map: not every result was there after 20ms");
+  gate.open();
+  pool.shutdown();
+  EXPECT_EQ(ran, 1);
+}
+
+TEST(ThreadPool, CF_2_MapThrowsTheFirstExceptionInOrder) {
+  ThreadPoolExecutor pool{{.max_workers = 2}};
+  const auto job = [](int n) -> int { throw eddy::KeyError(std::to_string(n)); };
+  EXPECT_EQ(TEXT_OF(eddy::KeyError, pool.map(job, std::vector{1, 2})), "1");
+}
+
+TEST(BlockingWait, CF_1_EndsWithTheFirstTheFirstFailureOrAll) {
+  ThreadPoolExecutor pool{{.max_workers = 3}};
+  Gate second, third;
+  std::vector<eddy::concurrent::Future<int>> jobs;
+  jobs.push_back(pool.submit([&] { return third.pass(), 3; }));
+  jobs.push_back(pool.submit([] { return 1; }));
+  jobs.push_back(pool.submit([&]() -> int { second.pass(), throw eddy::KeyError("no"); }));
+  auto sets = eddy::concurrent::wait(jobs, {.return_when = eddy::FIRST_COMPLETED});
+  EXPECT_EQ(sets.done.size(), 1u);
+  EXPECT_EQ(sets.done[0].result(), 1);
+  EXPECT_EQ(eddy::concurrent::wait(jobs, {.timeout = 10ms}).pending.size(), 2u);
+  second.open();
+  sets = eddy::concurrent::wait(jobs, {.return_when = eddy::FIRST_EXCEPTION});
+  EXPECT_EQ(sets.done.size(), 2u);
+  EXPECT_EQ(sets.pending.size(), 1u);
+  third.open();
+  EXPECT_EQ(eddy::concurrent::wait(jobs).done.size(), 3u);
+  EXPECT_EQ(eddy::concurrent::wait(std::vector<eddy::concurrent::Future<int>>{}).done.size(), 0u);
+}
+
+TEST(BlockingFuture, CF_1_AnExecutorOfOnesOwnFillsIt) {
+  using eddy::concurrent::Future;
+  auto future = Future<int>::create();
+  EXPECT_TRUE(future.set_running_or_notify_cancel());
+  EXPECT_FALSE(future.cancel());
+  future.set_result(5);
+  EXPECT_EQ(future.result(), 5);
+  EXPECT_EQ(TEXT_OF(eddy::InvalidStateError, future.set_result(6)), "set_result: the future is done already");
+  auto cancelled = Future<>::create();
+  cancelled.cancel();
+  EXPECT_FALSE(cancelled.set_running_or_notify_cancel());
+  EXPECT_EQ(TEXT_OF(eddy::InvalidStateError, cancelled.set_result()), "set_result: the future is cancelled already");
+  auto failed = Future<int>::create();
+  failed.set_exception(std::make_exception_ptr(eddy::KeyError("no")));
+  EXPECT_THROW(failed.result(), eddy::KeyError);
+}
+
+TEST(ThreadPool, ShutdownWithinALimitTellsWhetherAllEnded) {
+  Gate gate, begun;
+  ThreadPoolExecutor pool{{.max_workers = 1}};
+  pool.submit([&] { begun.open(), gate.pass(); });
+  begun.pass();
+  EXPECT_FALSE(pool.shutdown_within(10ms));
+  gate.open();
+  EXPECT_TRUE(pool.shutdown_within(10s));
 }

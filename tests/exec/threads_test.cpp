@@ -205,3 +205,154 @@ ASYNC_TEST(ToThread, SYS_22_TakesNoVirtualTime) {
   EXPECT_EQ(eddy::testing::now(), 0s);
   co_await sleeper;
 }
+
+// --- EXE, RUN, TRI ----------------------------------------------------------------------------------
+
+BACKEND_TEST(ToThread, EXE_11_BlockingFetchersAreTakenAsTheyComplete) {
+  Gate first, second;
+  auto fetch = [&](int n) {
+    (n == 1 ? first : second).pass();
+    return n;
+  };
+  auto run = [&](int n) -> Coro<int> { co_return co_await to_thread(fetch, n); };
+  std::vector<Coro<int>> fetches;
+  fetches.push_back(run(2));
+  fetches.push_back(run(1));
+  auto completed = eddy::as_completed(std::move(fetches));
+  first.open();
+  auto one = co_await completed.next();
+  EXPECT_EQ(one->result(), 1);
+  co_await eddy::sleep(1ms);  // the loop is alive
+  second.open();
+  auto two = co_await completed.next();
+  EXPECT_EQ(two->result(), 2);
+}
+
+BACKEND_TEST(DefaultExecutor, RefusesToWorkAfterItsShutdown) {
+  auto one = [] { return 1; };
+  EXPECT_EQ(co_await to_thread(one), 1);
+  EXPECT_TRUE(loop().shutdown_default_executor());
+  EXPECT_STREQ((co_await error_of<eddy::RuntimeError>(to_thread(one))).what(), "Executor shutdown has been called");
+  EXPECT_STREQ((co_await error_of<eddy::RuntimeError>(loop().run_in_executor(one))).what(), "Executor shutdown has been called");
+}
+
+// RUN-4
+TEST(DefaultExecutor, RUN_4_TheEndOfARunWaitsForThreadsWithALimit) {
+  Gate gate;
+  auto begun = std::make_shared<Gate>();
+  std::string report;
+  auto main = [&]() -> Coro<> {
+    loop().set_exception_handler([&](const eddy::ExceptionContext& context) { report = context.message; });
+    auto job = [&gate, begun] {
+      begun->open();
+      gate.pass();
+    };
+    auto body = [&]() -> Coro<> { co_await to_thread({.abandon = true}, job); };
+    auto task = eddy::create_task(body());
+    co_await until(*begun);
+    task.cancel();
+    co_await error_of<CancelledError>(task);
+  };
+  eddy::run(main(), {.executor_join = 20ms});
+  EXPECT_EQ(report,
+            "the loop's thread pool did not end within 20ms; its threads are left to themselves, still busy: eddy_0");
+  gate.open();
+  for (int i = 0; i < 1000 && begun.use_count() > 1; ++i) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(begun.use_count(), 1);
+}
+
+BACKEND_TEST(ToThread, TRI_08_AnAbandonedFunctionGoesOnByItself) {
+  auto gate = std::make_shared<Gate>();
+  auto begun = std::make_shared<Gate>();
+  auto ended = std::make_shared<Gate>();
+  auto job = [gate, begun, ended] {
+    begun->open();
+    gate->pass();
+    ended->open();
+    return 1;
+  };
+  auto body = [&]() -> Coro<int> { co_return co_await to_thread({.abandon = true}, job); };
+  auto task = eddy::create_task(body());
+  co_await until(*begun);
+  task.cancel();
+  co_await error_of<CancelledError>(task);
+  EXPECT_FALSE(ended->is_open());
+  gate->open();
+  co_await until(*ended);
+  EXPECT_EQ(co_await to_thread({.abandon = true}, job), 1);
+}
+
+BACKEND_TEST(ToThread, TRI_08_ACancelledWaitAsksTheFunctionToStop) {
+  for (const bool abandon : {false, true}) {
+    auto begun = std::make_shared<Gate>();
+    auto stopped = std::make_shared<Gate>();
+    auto job = [begun, stopped](std::stop_token stop, int n) {
+      begun->open();
+      while (!stop.stop_requested()) std::this_thread::sleep_for(100us);
+      stopped->open();
+      return n;
+    };
+    auto body = [&]() -> Coro<int> { co_return co_await to_thread({.abandon = abandon}, job, 5); };
+    auto task = eddy::create_task(body());
+    co_await until(*begun);
+    task.cancel();
+    co_await error_of<CancelledError>(task);
+    co_await until(*stopped);
+  }
+  auto quick = [](std::stop_token stop, int n) { return stop.stop_possible() ? n : 0; };
+  EXPECT_EQ(co_await to_thread(quick, 7), 7);
+}
+
+BACKEND_TEST(ToThread, TRI_06_BorrowsATokenOfALimiter) {
+  eddy::CapacityLimiter limiter(2);
+  std::atomic<int> inside{0}, most{0};
+  auto job = [&] {
+    const int now = ++inside;
+    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+    }
+    std::this_thread::sleep_for(1ms);
+    --inside;
+  };
+  std::vector<Coro<>> jobs;
+  for (int i = 0; i < 8; ++i) jobs.push_back(to_thread({.limiter = &limiter}, job));
+  co_await eddy::gather(std::move(jobs));
+  EXPECT_LE(most, 2);
+  EXPECT_EQ(limiter.borrowed_tokens(), 0u);
+  auto fail = [] { throw eddy::KeyError("no"); };
+  co_await error_of<eddy::KeyError>(to_thread({.limiter = &limiter}, fail));
+  EXPECT_EQ(limiter.borrowed_tokens(), 0u);
+  EXPECT_STREQ((co_await error_of<eddy::ValueError>(to_thread({.abandon = true, .limiter = &limiter}, fail))).what(),
+               "to_thread: .abandon and .limiter exclude each other: an abandoned function would run on without a token");
+}
+
+// SYS-03: a thread calls back into the loop and waits for it.
+BACKEND_TEST(ToThread, TRI_08_AFunctionCallsBackIntoTheLoop) {
+  auto& here = loop();
+  auto twice = [](int n) -> Coro<int> {
+    co_await eddy::sleep(0s);
+    co_return n * 2;
+  };
+  auto job = [&] { return eddy::run_coroutine_threadsafe(twice(4), here).result(); };
+  EXPECT_EQ(co_await to_thread(job), 8);
+}
+
+BACKEND_TEST(WrapFuture, GivesACopyToEachWaiter) {
+  ThreadPoolExecutor pool{{.max_workers = 1}};
+  Gate gate;
+  auto future = pool.submit([&] { return gate.pass(), std::string("text"); });
+  auto wait = [&]() -> Coro<std::string> { co_return co_await eddy::wrap_future(future); };
+  auto a = eddy::create_task(wait());
+  auto b = eddy::create_task(wait());
+  co_await eddy::sleep(1ms);
+  gate.open();
+  const auto both = (co_await a) + (co_await b);
+  EXPECT_EQ(both, "texttext");
+  EXPECT_EQ(co_await eddy::wrap_future(future), "text");
+}
+
+BACKEND_TEST(WrapFuture, ABrokenPoolReachesTheAwait) {
+  ThreadPoolExecutor pool({.max_workers = 1}, [] { throw eddy::ValueError("no"); });
+  auto one = [] { return 1; };
+  co_await error_of<eddy::BrokenThreadPool>(loop().run_in_executor(pool, one));
+  co_await error_of<eddy::BrokenThreadPool>(loop().run_in_executor(pool, one));
+}

@@ -22,6 +22,8 @@ class Job {
 
   explicit operator bool() const noexcept { return object_ != nullptr; }
   void operator()() { std::exchange(object_, nullptr)->call(); }
+  /// Instead of the call: it cannot be made. Functions that cannot be told are dropped.
+  void fail(const std::exception_ptr& error) { std::exchange(object_, nullptr)->fail(error); }
 
   Job(Job&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   Job& operator=(Job&& other) noexcept {
@@ -34,6 +36,7 @@ class Job {
   struct Base {
     virtual ~Base() = default;
     virtual void call() = 0;  // destroys itself
+    virtual void fail(const std::exception_ptr& error) = 0;
   };
   template <class F>
   struct Holder final : Base {
@@ -42,9 +45,36 @@ class Job {
       const std::unique_ptr<Holder> self(this);
       function();
     }
+    void fail([[maybe_unused]] const std::exception_ptr& error) override {
+      const std::unique_ptr<Holder> self(this);
+      if constexpr (requires { function.fail(error); }) function.fail(error);
+    }
     F function;
   };
   Base* object_ = nullptr;
+};
+
+/// A function that is called any number of times, from several threads.
+struct Callable {
+  virtual ~Callable() = default;
+  virtual void call() = 0;
+};
+template <class F>
+struct CallableFunction final : Callable {
+  explicit CallableFunction(F f) : function(std::move(f)) {}
+  void call() override { function(); }
+  F function;
+};
+
+/// A time by which something has to be done.
+class Deadline {
+ public:
+  explicit Deadline(Duration timeout);
+  /// What is left: 0 or less when it has passed, Duration::max() if it never does.
+  Duration left() const;
+
+ private:
+  std::int64_t when_;  // on the steady clock, ns; INT64_MAX: never
 };
 
 /// Pending, running, done; a lock and a condition behind it.
@@ -61,12 +91,17 @@ class BlockingState {
   bool cancel();
   /// Blocks. Throws TimeoutError.
   void wait(Duration timeout) const;
+  /// wait() for an executor's map(): the text of its TimeoutError names the limit of the whole.
+  void wait_for_map(const Deadline& deadline, Duration limit) const;
   void throw_failure() const;
   std::exception_ptr failure() const;
   void on_done(Job callback);
+  const char* stage_name() const;
 
   /// The worker's side. False: it was cancelled, do not run it.
   bool start();
+  /// The sole right to end it, for whoever sets its result. Throws InvalidStateError if it is over.
+  void claim(const char* operation);
   void finish(std::exception_ptr error);
   /// Ends it as cancelled although it may be running: a task that was cancelled.
   void finish_cancelled();
@@ -97,6 +132,21 @@ class SubmittedState {
   std::shared_ptr<BlockingBox<T>> state_;
 };
 
+/// A function and its arguments on their way to a thread.
+template <class T, class F>
+class SubmittedCall {
+ public:
+  SubmittedCall(std::shared_ptr<BlockingBox<T>> state, F function) : job_(std::move(state)), function_(std::move(function)) {}
+  void operator()();
+  void fail(const std::exception_ptr& error) {
+    if ((*job_).start()) (*job_).finish(error);
+  }
+
+ private:
+  SubmittedState<T> job_;
+  F function_;
+};
+
 /// Runs a worker's function into its state.
 template <class T, class F>
 void run_job(BlockingBox<T>& state, F function) {
@@ -108,6 +158,11 @@ void run_job(BlockingBox<T>& state, F function) {
     return state.finish(std::current_exception());
   }
   state.finish(nullptr);
+}
+
+template <class T, class F>
+void SubmittedCall<T, F>::operator()() {
+  run_job<T>(*job_, [this]() -> T { return function_(); });
 }
 
 /// The order in which futures ended, for as_completed().
@@ -127,7 +182,7 @@ class CompletionOrder {
   std::size_t left_;
   std::size_t total_;
   Duration timeout_;
-  std::int64_t began_;  // on the steady clock, ns
+  Deadline deadline_;
 };
 
 }  // namespace eddy::detail

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include "exec/exception_text.hpp"
+
+#include <cxxabi.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <memory>
+#include <typeinfo>
+
+#include "exec/code_address.hpp"
+
+namespace eddy::detail {
+
+std::string demangled(const char* name) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
+  return status == 0 ? text.get() : name;
+}
+
+namespace {
+std::string type_of_current_exception() {
+  const auto* type = abi::__cxa_current_exception_type();
+  return type ? demangled(type->name()) : "an exception of another language";
+}
+}  // namespace
+
+std::string text_of_current_exception() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return type_of_current_exception();
+  }
+}
+
+std::string text_with_type_of_current_exception() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return fmt::format("{}: {}", type_of_current_exception(), e.what());
+  } catch (...) {
+    return type_of_current_exception();
+  }
+}
+
+}  // namespace eddy::detail
