@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What a step of a generator costs, at the depths of delegation that follow. `hand_loop` is a class with next(),
-// called through a pointer that the compiler cannot see through; `bare_generator` a coroutine that can do nothing
-// but yield; `recursive_resume` the same in which each level resumes the next.
+// What a step of a generator costs, at the depths of delegation that follow. `hand_loop` is a class with
+// next(), called through a pointer that the compiler cannot see through; `bare_generator` a coroutine that
+// can do nothing but yield; `recursive_resume` the same in which each level resumes the next.
+#include <coroutine>
 #include <eddy/async_generators.hpp>
 #include <eddy/runners.hpp>
-
-#include <coroutine>
 #include <optional>
 #include <ranges>
 #include <utility>
@@ -117,8 +116,10 @@ void generator_send() {
 }
 
 [[gnu::noinline]] eddy::Generator<std::size_t> delegating(std::size_t depth, std::size_t end) {
-  if (depth == 0) co_yield eddy::from(counting(end));
-  else co_yield eddy::from(delegating(depth - 1, end));
+  if (depth == 0)
+    co_yield eddy::from(counting(end));
+  else
+    co_yield eddy::from(delegating(depth - 1, end));
 }
 void delegated_next(const char* name, std::size_t depth) {
   auto g = delegating(depth - 1, kSteps);
@@ -173,7 +174,8 @@ int main(int argc, char** argv) {
                             }},
                            {"recursive",
                             [] {
-                              recursive_resume("recursive_resume_1", 1), recursive_resume("recursive_resume_10", 10);
+                              recursive_resume("recursive_resume_1", 1),
+                                  recursive_resume("recursive_resume_10", 10);
                               recursive_resume("recursive_resume_1000", 1000);
                             }},
                            {"async", [] { eddy::run(async_next()); }},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fibonacci numbers, a running average that is sent its values, a tree that is walked through `yield from`, and a
-// ticker that awaits.
+// Fibonacci numbers, a running average that is sent its values, a tree that is walked through `yield from`,
+// and a ticker that awaits.
 //
 //     $ ./generators
 //     1 1 2 3 5 8 13 21 34 55
@@ -8,7 +8,6 @@
 //     root left right leaf
 //     tick 0 tick 1 tick 2
 #include <eddy/eddy.hpp>
-
 #include <iostream>
 #include <ranges>
 #include <string>

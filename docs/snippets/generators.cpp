@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "snippets.hpp"
-
 #include <iostream>
 #include <map>
 #include <ranges>
 #include <vector>
+
+#include "snippets.hpp"
 
 using namespace std::chrono_literals;
 using eddy::AsyncGenerator;

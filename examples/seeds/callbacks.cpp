@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Table 1c: callbacks, timers, threads beside the loop.
-#include "seed.hpp"
-
 #include <chrono>
 #include <thread>
 
-PLAIN_SEED("AIO-41", "call_soon, call_later, call_at and their handles", 5_s, "soon at 0\nlater at 2\nat at 3") {
+#include "seed.hpp"
+
+PLAIN_SEED("AIO-41", "call_soon, call_later, call_at and their handles", 5_s,
+           "soon at 0\nlater at 2\nat at 3") {
   seed::Loop loop;
   auto tell = [](const char* which) { print(which, "at", seed::seconds_passed()); };
   eddy::Handle soon = loop.call_soon([=] { tell("soon"); });
@@ -36,7 +37,8 @@ PLAIN_SEED("AIO-43", "a timer due after the loop's end never runs", 1_s, "end") 
   print("end");
 }
 
-THREAD_SEED("AIO-44", "call_soon_threadsafe wakes a sleeping loop", 1_s, "called on the loop's thread\nat once True") {
+THREAD_SEED("AIO-44", "call_soon_threadsafe wakes a sleeping loop", 1_s,
+            "called on the loop's thread\nat once True") {
   auto& loop = eddy::get_running_loop();
   const auto here = std::this_thread::get_id();
   auto called = loop.create_future<eddy::TimePoint>();
@@ -52,7 +54,8 @@ THREAD_SEED("AIO-44", "call_soon_threadsafe wakes a sleeping loop", 1_s, "called
   co_await called;
   const auto late = std::chrono::steady_clock::now() - posted;
   poster.join();
-  print("at once", late < std::chrono::milliseconds(20));  // in fact tens of microseconds: see bench/RESULTS.md
+  print("at once",
+        late < std::chrono::milliseconds(20));  // in fact tens of microseconds: see bench/RESULTS.md
 }
 
 static Coro<int> answer() {
@@ -80,7 +83,8 @@ static std::string sum_of_squares(std::uint64_t n) {
   unsigned __int128 sum = 0;
   for (std::uint64_t i = 0; i < n; ++i) sum += static_cast<unsigned __int128>(i) * i;
   std::string digits;
-  for (; sum > 0; sum /= 10) digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(sum % 10)));
+  for (; sum > 0; sum /= 10)
+    digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(sum % 10)));
   return digits;
 }
 THREAD_SEED("AIO-46", "run_in_executor: a pool, the default pool", any_time,
@@ -91,7 +95,8 @@ THREAD_SEED("AIO-46", "run_in_executor: a pool, the default pool", any_time,
   auto ticker = create_task([&]() -> Coro<> {
     for (;; ++ticks) co_await eddy::sleep(0.01_s);
   });
-  const std::string with_a_pool = co_await loop.run_in_executor(pool, sum_of_squares, std::uint64_t{10'000'000});
+  const std::string with_a_pool =
+      co_await loop.run_in_executor(pool, sum_of_squares, std::uint64_t{10'000'000});
   print(with_a_pool);
   const std::string by_default = co_await loop.run_in_executor(sum_of_squares, std::uint64_t{10'000'000});
   print(by_default);
@@ -109,8 +114,9 @@ THREAD_SEED("AIO-48", "to_thread: two blocking fetches overlap", 1_s, "done\ndon
   print(a, b);
 }
 
-SEED("AIO-49", "how a task is driven, step by step", 1_s,
-     "created\nfirst step on the next turn\nsuspended\nsecond step\nset_result before who waits\nwoken True") {
+SEED(
+    "AIO-49", "how a task is driven, step by step", 1_s,
+    "created\nfirst step on the next turn\nsuspended\nsecond step\nset_result before who waits\nwoken True") {
   auto task = create_task([]() -> Coro<int> {
     print("first step on the next turn");
     co_await eddy::sleep(1_s);

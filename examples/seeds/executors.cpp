@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Table 1f: concurrent.futures, on threads. All of it blocks, so all of it runs on the real clock.
-#include "seed.hpp"
-
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <mutex>
+
+#include "seed.hpp"
 
 namespace {
 
@@ -14,12 +14,14 @@ int a(int seconds) {
   return seconds;
 }
 std::ptrdiff_t threads() {
-  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator());
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"),
+                       std::filesystem::directory_iterator());
 }
 
 }  // namespace
 
-PLAIN_THREAD_SEED("EXE-01", "ThreadPoolExecutor(5), ten jobs of 1 s", 2_s, "submitted, none done\nall done 10") {
+PLAIN_THREAD_SEED("EXE-01", "ThreadPoolExecutor(5), ten jobs of 1 s", 2_s,
+                  "submitted, none done\nall done 10") {
   eddy::ThreadPoolExecutor pool({.max_workers = 5});
   std::vector<eddy::concurrent::Future<int>> jobs;
   for (int i = 0; i < 10; ++i) jobs.push_back(pool.submit(a, 1));
@@ -52,7 +54,8 @@ PLAIN_THREAD_SEED("EXE-04", "as_completed gives the quickest first", 4_s, "2\n3\
   for (auto& job : eddy::concurrent::as_completed(std::move(jobs))) print(job.result());
 }
 
-PLAIN_THREAD_SEED("EXE-05", "idle threads stay and take new work", any_time, "3 more threads\n3 more threads\n0 more threads") {
+PLAIN_THREAD_SEED("EXE-05", "idle threads stay and take new work", any_time,
+                  "3 more threads\n3 more threads\n0 more threads") {
   const auto before = threads();
   auto more = [&] { print(threads() - before, "more threads"); };
   eddy::ThreadPoolExecutor pool({.max_workers = 3});
@@ -94,11 +97,14 @@ PLAIN_THREAD_SEED("EXE-10", "one thread a queue: its order is kept", any_time, "
       queues[i % 3].submit([&written, i] { written[i % 3].push_back(i); });
     }
   }
-  auto in_order = [](const std::vector<int>& all) { return all.size() == 1000 && std::is_sorted(all.begin(), all.end()); };
+  auto in_order = [](const std::vector<int>& all) {
+    return all.size() == 1000 && std::is_sorted(all.begin(), all.end());
+  };
   print(in_order(written[0]), in_order(written[1]), in_order(written[2]));
 }
 
-THREAD_SEED("EXE-11", "blocking fetchers, taken as they complete", 2_s, "1 at 1\n2 at 2\nthe loop ticked True") {
+THREAD_SEED("EXE-11", "blocking fetchers, taken as they complete", 2_s,
+            "1 at 1\n2 at 2\nthe loop ticked True") {
   int ticks = 0;
   auto ticker = create_task([&]() -> Coro<> {
     for (;; ++ticks) co_await eddy::sleep(0.1_s);

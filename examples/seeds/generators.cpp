@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Table 1a: generators and iterators.
-#include "seed.hpp"
-
 #include <map>
 #include <ranges>
+
+#include "seed.hpp"
 
 using eddy::from;
 using eddy::Generator;
@@ -57,7 +57,8 @@ PLAIN_SEED("GEN-04", "the return value travels in StopIteration.value", any_time
   }
 }
 
-PLAIN_SEED("GEN-05", "a return ends the iteration, for ever", any_time, "0\n1\nStopIteration\nStopIteration") {
+PLAIN_SEED("GEN-05", "a return ends the iteration, for ever", any_time,
+           "0\n1\nStopIteration\nStopIteration") {
   auto g = test_send();
   for (int i : g) print(i);
   for (int i = 0; i < 2; ++i) print(seed::thrown_by<eddy::StopIterationBase>([&] { eddy::next(g); }));
@@ -128,7 +129,8 @@ Generator<int> fibona(int n) {
 }
 }  // namespace
 PLAIN_SEED("GEN-08", "Fibonacci: a function, an iterator class, a generator", any_time,
-           "[1, 1, 2, 3, 5, 8, 13, 21, 34, 55]\n[1, 1, 2, 3, 5, 8, 13, 21, 34, 55]\n[1, 1, 2, 3, 5, 8, 13, 21, 34, 55]") {
+           "[1, 1, 2, 3, 5, 8, 13, 21, 34, 55]\n[1, 1, 2, 3, 5, 8, 13, 21, 34, 55]\n[1, 1, 2, 3, 5, 8, 13, "
+           "21, 34, 55]") {
   print(fibona_function(10));
   std::vector<int> by_class, by_generator;
   for (int x : FibonaIterator(10)) by_class.push_back(x);
@@ -299,7 +301,8 @@ static Generator<int> raises_stop() {
   co_yield 1;
   throw eddy::StopIteration<>();
 }
-PLAIN_SEED("TRAP-01", "raise StopIteration in a generator (PEP 479)", any_time, "1\ngenerator raised StopIteration") {
+PLAIN_SEED("TRAP-01", "raise StopIteration in a generator (PEP 479)", any_time,
+           "1\ngenerator raised StopIteration") {
   auto g = raises_stop();
   print(g.next());
   print(seed::thrown_by<eddy::RuntimeError>([&] { g.next(); }));

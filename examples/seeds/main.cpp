@@ -6,8 +6,6 @@
 //     $ ./seeds --backend poll      on another back end; on the real clock
 //     $ ./seeds --list
 //     $ ./seeds AIO-13 SYN          those whose id begins so
-#include "seed.hpp"
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -15,6 +13,8 @@
 #include <cstring>
 #include <mutex>
 #include <thread>
+
+#include "seed.hpp"
 
 namespace seed {
 namespace {
@@ -49,8 +49,10 @@ Outcome run_once(const Entry& entry) {
   state.began.reset();
   const auto began = std::chrono::steady_clock::now();
   try {
-    if (entry.coroutine) seed::run(entry.coroutine());
-    else entry.function();
+    if (entry.coroutine)
+      seed::run(entry.coroutine());
+    else
+      entry.function();
   } catch (const std::exception& error) {
     print("threw:", error.what());
   } catch (const eddy::BaseException&) {
@@ -62,7 +64,8 @@ Outcome run_once(const Entry& entry) {
   outcome.right = outcome.printed == entry.expected;
   if (entry.time.value >= 0) {
     const std::chrono::nanoseconds due = eddy::Duration(entry.time);
-    const std::chrono::nanoseconds slack = std::max(due / 20, std::chrono::nanoseconds(std::chrono::milliseconds(50)));
+    const std::chrono::nanoseconds slack =
+        std::max(due / 20, std::chrono::nanoseconds(std::chrono::milliseconds(50)));
     outcome.in_time = passed >= due && passed <= (state.real ? due + slack : due);
   }
   return outcome;
@@ -79,8 +82,8 @@ std::string shortened(std::string text, std::size_t width) {
 
 // Pads by characters, not by bytes.
 std::string padded(std::string text, std::size_t width) {
-  const auto characters = static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  const auto characters = static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
   if (characters < width) text.append(width - characters, ' ');
   return text;
 }
@@ -100,11 +103,16 @@ bool run_and_tell(const Entry& entry, bool real) {
   if (repeats) outcome = run_once(entry);
   const bool passed = outcome.right && outcome.in_time;
   std::printf("%-7s %s %s %s %-7s %-8s %s%s\n", entry.id, padded(shortened(entry.title, 50), 50).c_str(),
-              padded(shortened(entry.expected, 40), 40).c_str(), padded(shortened(outcome.printed, 40), 40).c_str(),
-              time_text(entry.time.value).c_str(), time_text(std::round(outcome.seconds * 1000) / 1000).c_str(),
-              passed ? "pass" : "FAIL", repeats ? " (second run)" : entry.threads && !real ? " (real clock)" : "");
-  if (!outcome.right) std::printf("  expected:\n%s\n  came:\n%s\n", entry.expected, outcome.printed.c_str());
-  else if (!outcome.in_time) std::printf("  the time is wrong\n");
+              padded(shortened(entry.expected, 40), 40).c_str(),
+              padded(shortened(outcome.printed, 40), 40).c_str(), time_text(entry.time.value).c_str(),
+              time_text(std::round(outcome.seconds * 1000) / 1000).c_str(), passed ? "pass" : "FAIL",
+              repeats                  ? " (second run)"
+              : entry.threads && !real ? " (real clock)"
+                                       : "");
+  if (!outcome.right)
+    std::printf("  expected:\n%s\n  came:\n%s\n", entry.expected, outcome.printed.c_str());
+  else if (!outcome.in_time)
+    std::printf("  the time is wrong\n");
   std::fflush(stdout);
   return passed;
 }
@@ -135,7 +143,9 @@ Seconds::operator eddy::Duration() const {
   return eddy::Duration::nanoseconds(std::llround(value * scale() * 1e9));
 }
 
-void blocking_sleep(Seconds length) { std::this_thread::sleep_for(std::chrono::nanoseconds(eddy::Duration(length))); }
+void blocking_sleep(Seconds length) {
+  std::this_thread::sleep_for(std::chrono::nanoseconds(eddy::Duration(length)));
+}
 
 eddy::RunOptions run_options() { return {.backend = loop_options().backend}; }
 eddy::LoopOptions loop_options() {
@@ -162,27 +172,36 @@ int main(int argc, char** argv) {
   std::vector<std::string> wanted;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
-    if (word == "--real") real = true;
-    else if (word == "--list") list = true;
+    if (word == "--real")
+      real = true;
+    else if (word == "--list")
+      list = true;
     else if (word == "--backend" && i + 1 < argc) {
       const auto backend = backend_named(argv[++i]);
       if (!backend) return usage();
       state.backend = *backend;
       real = true;
-    } else if (word.starts_with("-")) return usage();
-    else wanted.emplace_back(word);
+    } else if (word.starts_with("-"))
+      return usage();
+    else
+      wanted.emplace_back(word);
   }
   auto& all = entries();
-  std::stable_sort(all.begin(), all.end(), [](const Entry& a, const Entry& b) { return std::strcmp(a.id, b.id) < 0; });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Entry& a, const Entry& b) { return std::strcmp(a.id, b.id) < 0; });
   std::size_t run = 0, passed = 0, absent = 0;
-  if (!list) std::printf("%-7s %-50s %-40s %-40s %-7s %-8s\n", "id", "seed", "expected", "came", "time", "took");
+  if (!list)
+    std::printf("%-7s %-50s %-40s %-40s %-7s %-8s\n", "id", "seed", "expected", "came", "time", "took");
   for (const auto& entry : all) {
     if (!selected(entry, wanted)) continue;
     const bool has_program = entry.coroutine || entry.function;
     ++(has_program ? run : absent);
-    if (!has_program) std::printf("%-7s %s: no seed: %s\n", entry.id, entry.title, entry.expected);
-    else if (list) std::printf("%-7s %s\n", entry.id, entry.title);
-    else passed += run_and_tell(entry, real);
+    if (!has_program)
+      std::printf("%-7s %s: no seed: %s\n", entry.id, entry.title, entry.expected);
+    else if (list)
+      std::printf("%-7s %s\n", entry.id, entry.title);
+    else
+      passed += run_and_tell(entry, real);
   }
   if (run + absent == 0) {
     std::fputs("no seed has such an id; --list shows them\n", stderr);

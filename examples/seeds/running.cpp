@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Table 1c: running coroutines, loops and tasks; what blocks them; how they fail.
-#include "seed.hpp"
-
 #include <chrono>
-#include <csignal>
 #include <concepts>
+#include <csignal>
+
+#include "seed.hpp"
 
 namespace {
 
@@ -25,7 +25,8 @@ SEED("AIO-01", "async def and await: sleep does not block the loop", 2_s, "ok") 
   print(result);
 }
 
-PLAIN_SEED("AIO-02", "run_until_complete in a loop is serial", 3_s, "start 0\nend 0\nstart 1\nend 1\nstart 2\nend 2") {
+PLAIN_SEED("AIO-02", "run_until_complete in a loop is serial", 3_s,
+           "start 0\nend 0\nstart 1\nend 1\nstart 2\nend 2") {
   seed::Loop loop;
   for (int i = 0; i < 3; ++i) loop.run_until_complete(one_second(i));
 }
@@ -74,7 +75,8 @@ struct Ready {
 }  // namespace
 SEED("AIO-06", "what can be awaited, and what is refused", 0_s, "True True False\n7") {
   // co_await Response() does not compile: "this cannot be awaited. co_await takes a Coro, a Task, a Future …"
-  print(eddy::detail::Awaitable<Coro<int>>, eddy::detail::Awaitable<Ready>, eddy::detail::Awaitable<Response>);
+  print(eddy::detail::Awaitable<Coro<int>>, eddy::detail::Awaitable<Ready>,
+        eddy::detail::Awaitable<Response>);
   const int value = co_await Ready();
   print(value);
 }
@@ -87,7 +89,8 @@ SEED("AIO-07", "an exception that nobody takes is reported", 2_s, "wait_download
   eddy::get_running_loop().set_exception_handler([](const eddy::ExceptionContext& context) {
     const bool never_retrieved = context.message.find("never retrieved") != std::string::npos ||
                                  context.message.find("nobody") != std::string::npos;
-    print(context.message.find("wait_download") != std::string::npos ? "wait_download" : context.message, never_retrieved);
+    print(context.message.find("wait_download") != std::string::npos ? "wait_download" : context.message,
+          never_retrieved);
   });
   create_task(wait_download());
   co_await eddy::sleep(2_s);
@@ -104,7 +107,8 @@ THREAD_SEED("AIO-08", "a blocking call makes all of them serial", 4_s,
   co_await eddy::gather(one_second(0), one_second(1));
 }
 
-PLAIN_THREAD_SEED("AIO-09", "another engine with one line, the same program", 6_s, "epoll ok\npoll ok\nselect ok") {
+PLAIN_THREAD_SEED("AIO-09", "another engine with one line, the same program", 6_s,
+                  "epoll ok\npoll ok\nselect ok") {
   for (auto backend : eddy::available_backends()) {
     const std::string result = eddy::run(test(), {.backend = backend});
     print(eddy::to_string(backend), result);
@@ -185,7 +189,8 @@ SEED("AIO-36", "the time line of compute(1, 2)", 1_s, "计算 1+2...\n1+2=3") {
   print("1+2=" + std::to_string(sum));
 }
 
-THREAD_SEED("AIO-37", "add_signal_handler: Ctrl-C runs a callback on the loop", any_time, "SIGINT\nstill running") {
+THREAD_SEED("AIO-37", "add_signal_handler: Ctrl-C runs a callback on the loop", any_time,
+            "SIGINT\nstill running") {
   auto& loop = eddy::get_running_loop();
   eddy::Event came;
   loop.add_signal_handler(SIGINT, [&] {
@@ -248,7 +253,8 @@ bool throws(int number) {
   return false;
 }
 }  // namespace
-PLAIN_SEED("AIO-39", "the OSError family by errno", any_time, "True True True True True\nTrue True True True\nTrue True True True") {
+PLAIN_SEED("AIO-39", "the OSError family by errno", any_time,
+           "True True True True True\nTrue True True True\nTrue True True True") {
   print(throws<eddy::ConnectionRefusedError>(ECONNREFUSED), throws<eddy::BrokenPipeError>(EPIPE),
         throws<eddy::ConnectionResetError>(ECONNRESET), throws<eddy::ConnectionAbortedError>(ECONNABORTED),
         throws<eddy::FileNotFoundError>(ENOENT));
@@ -279,7 +285,8 @@ static eddy::Generator<int, void, std::string> old_style_test() {
   co_yield 0;
   co_return "done";
 }
-SEED("AIO-50", "create_task of an old-style coroutine, too", 1_s, "this is a test\nthis is an async test\ndone") {
+SEED("AIO-50", "create_task of an old-style coroutine, too", 1_s,
+     "this is a test\nthis is an async test\ndone") {
   auto old_style = create_task(eddy::as_coroutine(old_style_test()));
   auto modern = create_task([]() -> Coro<> {
     print("this is an async test");
@@ -303,8 +310,9 @@ PLAIN_SEED("AIO-52", "run several times in one program", 2_s, "cc\ndd") {
   }
 }
 
-PLAIN_SEED("AIO-57", "create_task needs a running loop, the loop's own does not", any_time,
-           "no running event loop on this thread; start one with eddy::run()\nnothing was thrown\nstart 1\nend 1") {
+PLAIN_SEED(
+    "AIO-57", "create_task needs a running loop, the loop's own does not", any_time,
+    "no running event loop on this thread; start one with eddy::run()\nnothing was thrown\nstart 1\nend 1") {
   print(seed::thrown_by<eddy::RuntimeError>([] {
     auto coroutine = one_second(0);
     auto keep = [&] { create_task(std::move(coroutine)); };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The seeds: the worked examples of the articles that eddy began with, each as a small program that prints what
-// the article's Python prints, in the time that it takes there.
+// The seeds: the worked examples of the articles that eddy began with, each as a small program that prints
+// what the article's Python prints, in the time that it takes there.
 //
 //     SEED("AIO-13", "gather keeps the order of its arguments", 2_s, "[0, 1, 2]") {
 //       std::vector<Coro<int>> tests;
@@ -8,13 +8,12 @@
 //       print(co_await eddy::gather(std::move(tests)));
 //     }
 //
-// What is printed must be the text, the time that passed the time: to the nanosecond on the virtual clock, and on
-// the real one, where all times are a tenth, -0/+5 % (at least +50 ms).
+// What is printed must be the text, the time that passed the time: to the nanosecond on the virtual clock,
+// and on the real one, where all times are a tenth, -0/+5 % (at least +50 ms).
 #pragma once
 
 #include <eddy/eddy.hpp>
 #include <eddy/testing.hpp>
-
 #include <optional>
 #include <sstream>
 #include <string>
@@ -87,16 +86,20 @@ void write(std::ostream& out, const T& value) {
   if constexpr (requires { out << value; }) {
     out << value;
   } else if constexpr (requires { value.has_value(); }) {
-    if (value) write(out, *value);
-    else out << "None";
+    if (value)
+      write(out, *value);
+    else
+      out << "None";
   } else {
     out << '[';
     bool first = true;
     for (const auto& item : value) {
       if (!std::exchange(first, false)) out << ", ";
       constexpr bool kText = std::convertible_to<decltype(item), std::string_view>;
-      if constexpr (kText) out << '\'' << item << '\'';
-      else write(out, item);
+      if constexpr (kText)
+        out << '\'' << item << '\'';
+      else
+        write(out, item);
     }
     out << ']';
   }
@@ -124,8 +127,8 @@ std::string thrown_by(F function) {
   return "nothing was thrown";
 }
 
-/// A row of the table: a coroutine, a function that runs its own loops, or neither: then `expected` says why there
-/// is no program.
+/// A row of the table: a coroutine, a function that runs its own loops, or neither: then `expected` says why
+/// there is no program.
 struct Entry {
   const char* id;
   const char* title;
@@ -153,19 +156,19 @@ using seed::print;
 #define EDDY_SEED_JOIN(a, b) EDDY_SEED_JOIN_(a, b)
 #define EDDY_SEED_NAME(what) EDDY_SEED_JOIN(seed_##what##_, __LINE__)
 
-#define EDDY_COROUTINE_SEED(threads, id, title, time, expected)                                                     \
-  static eddy::Coro<> EDDY_SEED_NAME(body)();                                                                       \
-  static const seed::Registration EDDY_SEED_NAME(entry)(                                                            \
-      {id, title, time, expected, threads, &EDDY_SEED_NAME(body), nullptr});                                        \
+#define EDDY_COROUTINE_SEED(threads, id, title, time, expected)              \
+  static eddy::Coro<> EDDY_SEED_NAME(body)();                                \
+  static const seed::Registration EDDY_SEED_NAME(entry)(                     \
+      {id, title, time, expected, threads, &EDDY_SEED_NAME(body), nullptr}); \
   static eddy::Coro<> EDDY_SEED_NAME(body)()
-#define EDDY_FUNCTION_SEED(threads, id, title, time, expected)                                                      \
-  static void EDDY_SEED_NAME(body)();                                                                               \
-  static const seed::Registration EDDY_SEED_NAME(entry)(                                                            \
-      {id, title, time, expected, threads, nullptr, &EDDY_SEED_NAME(body)});                                        \
+#define EDDY_FUNCTION_SEED(threads, id, title, time, expected)               \
+  static void EDDY_SEED_NAME(body)();                                        \
+  static const seed::Registration EDDY_SEED_NAME(entry)(                     \
+      {id, title, time, expected, threads, nullptr, &EDDY_SEED_NAME(body)}); \
   static void EDDY_SEED_NAME(body)()
 
 /// A row of the table for which there is no program yet.
-#define NO_SEED(id, title, reason)                         \
+#define NO_SEED(id, title, reason)                       \
   static const seed::Registration EDDY_SEED_NAME(entry)( \
       {id, title, any_time, reason, false, nullptr, nullptr})
 /// The body is a coroutine, run by eddy::run().

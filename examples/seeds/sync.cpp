@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Table 1e: locks, events, conditions, queues.
-#include "seed.hpp"
-
 #include <atomic>
 #include <map>
 #include <random>
 #include <thread>
+
+#include "seed.hpp"
 
 using namespace std::chrono_literals;
 
@@ -57,8 +57,10 @@ struct Cache {
 
 Coro<std::string> parse(Cache& cache, eddy::Lock* lock) {
   const std::string url = "www.baidu.com";
-  if (lock) co_await cache.get_under(*lock, url);
-  else co_await cache.get(url);
+  if (lock)
+    co_await cache.get_under(*lock, url);
+  else
+    co_await cache.get(url);
   co_await eddy::sleep(1_s);
   co_return cache.pages[url];
 }
@@ -71,7 +73,8 @@ Coro<> two_parsers(eddy::Lock* lock) {
 
 }  // namespace
 
-SEED("SYN-02", "without a lock the cache is filled twice", 3_s, "fetched 2 times\n22 <h2>www.baidu.com</h2>") {
+SEED("SYN-02", "without a lock the cache is filled twice", 3_s,
+     "fetched 2 times\n22 <h2>www.baidu.com</h2>") {
   co_await two_parsers(nullptr);
 }
 SEED("SYN-03", "a lock: one fetch", 3_s, "fetched 1 times\n22 <h2>www.baidu.com</h2>") {
@@ -139,7 +142,8 @@ PLAIN_SEED("SYN-08", "BoundedSemaphore: one release too many", any_time,
 }
 
 SEED("SYN-09", "Event: nine fetches, one updater", 2_s,
-     "d/a/1 done\nd/a/2 done\nd/a/3 done\nd/a/4 done\nd/a/5 done\nd/a/6 done\nd/a/7 done\nd/a/8 done\nd/a/9 done\n"
+     "d/a/1 done\nd/a/2 done\nd/a/3 done\nd/a/4 done\nd/a/5 done\nd/a/6 done\nd/a/7 done\nd/a/8 done\nd/a/9 "
+     "done\n"
      "html_dict >> DB done") {
   eddy::Event fetched;
   int left = 9;
@@ -228,15 +232,20 @@ Coro<> open_market(Market& market) {
 }
 
 constexpr const char* kMarketDay =
-    "[生产者0]生产商品0-0\n[生产者1]生产商品1-0\n列表商品：['0-0', '1-0']\n[消费者0]消费商品1-0\n列表剩余：['0-0']\n"
+    "[生产者0]生产商品0-0\n[生产者1]生产商品1-0\n列表商品：['0-0', "
+    "'1-0']\n[消费者0]消费商品1-0\n列表剩余：['0-0']\n"
     "列表商品：['0-0']\n[消费者1]消费商品0-0\n列表剩余：[]\n"
-    "[生产者0]生产商品0-1\n[生产者1]生产商品1-1\n列表商品：['0-1', '1-1']\n[消费者0]消费商品1-1\n列表剩余：['0-1']\n"
+    "[生产者0]生产商品0-1\n[生产者1]生产商品1-1\n列表商品：['0-1', "
+    "'1-1']\n[消费者0]消费商品1-1\n列表剩余：['0-1']\n"
     "列表商品：['0-1']\n[消费者1]消费商品0-1\n列表剩余：[]\n"
-    "[生产者0]生产商品0-2\n[生产者1]生产商品1-2\n列表商品：['0-2', '1-2']\n[消费者0]消费商品1-2\n列表剩余：['0-2']\n"
+    "[生产者0]生产商品0-2\n[生产者1]生产商品1-2\n列表商品：['0-2', "
+    "'1-2']\n[消费者0]消费商品1-2\n列表剩余：['0-2']\n"
     "列表商品：['0-2']\n[消费者1]消费商品0-2\n列表剩余：[]\n"
-    "[生产者0]生产商品0-3\n[生产者1]生产商品1-3\n列表商品：['0-3', '1-3']\n[消费者0]消费商品1-3\n列表剩余：['0-3']\n"
+    "[生产者0]生产商品0-3\n[生产者1]生产商品1-3\n列表商品：['0-3', "
+    "'1-3']\n[消费者0]消费商品1-3\n列表剩余：['0-3']\n"
     "列表商品：['0-3']\n[消费者1]消费商品0-3\n列表剩余：[]\n"
-    "[生产者0]生产商品0-4\n[生产者1]生产商品1-4\n列表商品：['0-4', '1-4']\n[消费者0]消费商品1-4\n列表剩余：['0-4']\n"
+    "[生产者0]生产商品0-4\n[生产者1]生产商品1-4\n列表商品：['0-4', "
+    "'1-4']\n[消费者0]消费商品1-4\n列表剩余：['0-4']\n"
     "列表商品：['0-4']\n[消费者1]消费商品0-4\n列表剩余：[]\ndeadlock: 5 consumers wait";
 
 int count_of(std::string_view text, std::string_view word) {
@@ -247,7 +256,8 @@ int count_of(std::string_view text, std::string_view word) {
 
 }  // namespace
 
-PLAIN_SEED("SYN-11", "Condition: two producers, five consumers, who then wait for ever", any_time, kMarketDay) {
+PLAIN_SEED("SYN-11", "Condition: two producers, five consumers, who then wait for ever", any_time,
+           kMarketDay) {
   Market market;
   try {
     seed::run(open_market(market));

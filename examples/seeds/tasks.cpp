@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Table 1c: tasks together: gather, wait, as_completed, cancellation.
-#include "seed.hpp"
-
 #include <functional>
+
+#include "seed.hpp"
 
 using eddy::return_exceptions;
 
@@ -84,7 +84,9 @@ SEED("AIO-16", "add_done_callback gets the finished task", 2_s,
   print(values);
 }
 
-static void call_back(const std::string& url, Task<int>& task) { print("This is a test for", url, task.done()); }
+static void call_back(const std::string& url, Task<int>& task) {
+  print("This is a test for", url, task.done());
+}
 SEED("AIO-17", "a callback with arguments bound in front", 2_s,
      "This is a test for www.a.com True\nThis is a test for www.b.com True") {
   std::vector<Task<int>> tasks;
@@ -119,7 +121,8 @@ SEED("AIO-20", "return_exceptions puts the exception in its place", 2_s,
      "[h1, ValueError, h3, h4]") {
   auto all = co_await eddy::gather(return_exceptions, four());
   std::string text;
-  for (auto& result : all) text += (text.empty() ? "" : ", ") + (result ? *result : std::string("ValueError"));
+  for (auto& result : all)
+    text += (text.empty() ? "" : ", ") + (result ? *result : std::string("ValueError"));
   print("[" + text + "]");
 }
 

@@ -46,7 +46,9 @@ struct AsyncGeneratorCore : PromiseBase, ListNode {
     return_to_parent();
   }
 
-  std::coroutine_handle<> frame() noexcept { return std::coroutine_handle<AsyncGeneratorCore>::from_promise(*this); }
+  std::coroutine_handle<> frame() noexcept {
+    return std::coroutine_handle<AsyncGeneratorCore>::from_promise(*this);
+  }
 
   /// Before it is resumed. False: there is nothing to resume; end_step() tells the outcome.
   bool begin_step(AsyncStepKind kind, void* what);
@@ -60,12 +62,14 @@ struct AsyncGeneratorCore : PromiseBase, ListNode {
 /// One step of a generator: runs it to its next co_yield, inside of the awaiting task.
 class AsyncStep {
  public:
-  AsyncStep(AsyncGeneratorCore& generator, AsyncStepKind kind, std::exception_ptr exception = nullptr) noexcept
+  AsyncStep(AsyncGeneratorCore& generator, AsyncStepKind kind,
+            std::exception_ptr exception = nullptr) noexcept
       : core_(&generator), injected_(std::move(exception)), kind_(kind) {}
   AsyncStep(AsyncStep&& other) noexcept
       : core_(other.core_), injected_(std::move(other.injected_)), kind_(other.kind_) {}
   ~AsyncStep() {
-    if (waits_) [[unlikely]] core_->abandon();
+    if (waits_) [[unlikely]]
+      core_->abandon();
   }
 
   bool await_ready() const noexcept { return false; }
@@ -136,8 +140,9 @@ struct AsyncGeneratorPromise final : YieldPromise<AsyncGeneratorCore, Y, S> {
   AsyncGenerator<Y, S> get_return_object() noexcept;
   template <class X>
   std::suspend_never yield_value(From<X>) {
-    static_assert(kNever<X>, "eddy: an AsyncGenerator cannot delegate with from(): loop over the inner one and "
-                             "co_yield each value");
+    static_assert(kNever<X>,
+                  "eddy: an AsyncGenerator cannot delegate with from(): loop over the inner one and "
+                  "co_yield each value");
     return {};
   }
 };
@@ -155,12 +160,13 @@ struct AsyncGeneratorPromise final : YieldPromise<AsyncGeneratorCore, Y, S> {
 ///     auto ticks = ticker(3);
 ///     while (auto tick = co_await ticks.next()) use(*tick);   // async for
 ///
-/// Its body runs inside the task that awaits next(), and in no other: a cancellation of that task is thrown at the
-/// innermost await inside of the generator, and the task's await chain shows its line. One step at a time.
+/// Its body runs inside the task that awaits next(), and in no other: a cancellation of that task is thrown
+/// at the innermost await inside of the generator, and the task's await chain shows its line. One step at a
+/// time.
 ///
-/// Destroying it destroys what it holds, at once, as C++ does: destructors run, but no handler does, and nothing can
-/// be awaited. One whose cleaning up awaits needs `co_await it.aclose()`, or `aclosing()` of contextlib.hpp. What a
-/// task or a global still holds when `run()` ends is closed by it, the newest first.
+/// Destroying it destroys what it holds, at once, as C++ does: destructors run, but no handler does, and
+/// nothing can be awaited. One whose cleaning up awaits needs `co_await it.aclose()`, or `aclosing()` of
+/// contextlib.hpp. What a task or a global still holds when `run()` ends is closed by it, the newest first.
 template <class Yield, class Send>
 class [[nodiscard]] AsyncGenerator {
  public:
@@ -181,39 +187,43 @@ class [[nodiscard]] AsyncGenerator {
   }
   void swap(AsyncGenerator& other) noexcept { std::swap(frame_, other.frame_); }
 
-  /// `__anext__`: runs to the next co_yield and gives its value; nothing once the generator has ended. Throws what
-  /// the body throws, and RuntimeError while another step of it is under way.
-  [[nodiscard("co_await it")]] detail::AsyncNext<Yield> next() noexcept {
-    return {frame_.promise(), detail::AsyncStepKind::anext};
+  /// `__anext__`: runs to the next co_yield and gives its value; nothing once the generator has ended. Throws
+  /// what the body throws, and RuntimeError while another step of it is under way.
+  [[nodiscard("co_await it")]] detail::AsyncNext<Yield> next() {
+    return {promise(), detail::AsyncStepKind::anext};
   }
 
   /// The same; the co_yield at which it stands gives `value`. Throws TypeError if it has not been started.
-  [[nodiscard("co_await it")]] auto asend(detail::Sendable<Send> value)
-    requires(!std::is_void_v<Send>)
-  {
-    return detail::AsyncSend<Yield, Send>(frame_.promise(), std::move(value));
+  [[nodiscard("co_await it")]] auto asend(detail::Sendable<Send> value) requires(!std::is_void_v<Send>) {
+    return detail::AsyncSend<Yield, Send>(promise(), std::move(value));
   }
 
   /// Throws `exception` at the co_yield at which it stands, and runs to the next one, as next().
-  [[nodiscard("co_await it")]] detail::AsyncNext<Yield> athrow(std::exception_ptr exception) noexcept {
-    return {frame_.promise(), detail::AsyncStepKind::athrow, std::move(exception)};
+  [[nodiscard("co_await it")]] detail::AsyncNext<Yield> athrow(std::exception_ptr exception) {
+    return {promise(), detail::AsyncStepKind::athrow, std::move(exception)};
   }
   template <class E>
-    requires(!std::same_as<std::remove_cvref_t<E>, std::exception_ptr>)
-  [[nodiscard("co_await it")]] detail::AsyncNext<Yield> athrow(E&& exception) {
+  requires(!std::same_as<std::remove_cvref_t<E>, std::exception_ptr>)
+      [[nodiscard("co_await it")]] detail::AsyncNext<Yield> athrow(E&& exception) {
     return athrow(std::make_exception_ptr(std::forward<E>(exception)));
   }
 
-  /// Ends it: throws GeneratorExit at its co_yield, and waits until it has cleaned up. Does nothing if it has ended.
-  /// Throws RuntimeError if it yields in answer.
-  [[nodiscard("co_await it")]] detail::AsyncClose aclose() { return detail::AsyncClose(frame_.promise()); }
+  /// Ends it: throws GeneratorExit at its co_yield, and waits until it has cleaned up. Does nothing if it has
+  /// ended. Throws RuntimeError if it yields in answer.
+  [[nodiscard("co_await it")]] detail::AsyncClose aclose() { return detail::AsyncClose(promise()); }
 
   /// It has returned, thrown or been closed.
-  bool done() const noexcept { return frame_.promise().state == detail::GeneratorState::ended; }
+  bool done() const noexcept { return !frame_ || frame_.promise().state == detail::GeneratorState::ended; }
 
  private:
   friend promise_type;
   explicit AsyncGenerator(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
+
+  promise_type& promise() const {
+    if (!frame_) [[unlikely]]
+      detail::throw_generator_moved();
+    return frame_.promise();
+  }
 
   std::coroutine_handle<promise_type> frame_;
 };
@@ -226,14 +236,17 @@ AsyncGenerator<Y, S> AsyncGeneratorPromise<Y, S>::get_return_object() noexcept {
 }
 
 template <class It>
-using AsyncItem = std::remove_reference_t<AwaitResult<decltype(std::declval<std::remove_reference_t<It>&>().next())>>;
+using AsyncItem =
+    std::remove_reference_t<AwaitResult<decltype(std::declval<std::remove_reference_t<It>&>().next())>>;
 
 template <class It, class F>
 Coro<> for_each_of(It iterable, F function) {
   while (auto item = co_await iterable.next()) {
     using Item = decltype(*std::move(item));
-    if constexpr (Awaitable<std::invoke_result_t<F&, Item>>) co_await function(*std::move(item));
-    else function(*std::move(item));
+    if constexpr (Awaitable<std::invoke_result_t<F&, Item>>)
+      co_await function(*std::move(item));
+    else
+      function(*std::move(item));
   }
 }
 
@@ -253,16 +266,18 @@ Coro<Value> anext_of(It& iterable, Value otherwise) {
 template <class G>
 Coro<typename G::return_type> coroutine_over(G generator) {
   while (auto step = generator.next()) {
-    if constexpr (Awaitable<std::remove_reference_t<decltype(*step)>>) co_await *std::move(step);
-    else co_await YieldAwaiter();
+    if constexpr (Awaitable<std::remove_reference_t<decltype(*step)>>)
+      co_await *std::move(step);
+    else
+      co_await YieldAwaiter();
   }
   if constexpr (!std::is_void_v<typename G::return_type>) co_return std::move(generator.result());
 }
 
 }  // namespace detail
 
-/// `async for`: calls `function(value)` with each value, and awaits what it returns if that can be awaited. A named
-/// iterable is referred to, a temporary is kept.
+/// `async for`: calls `function(value)` with each value, and awaits what it returns if that can be awaited. A
+/// named iterable is referred to, a temporary is kept.
 template <async_iterable It, class F>
 [[nodiscard("co_await it")]] Coro<> for_each(It&& iterable, F function) {
   return detail::for_each_of<It, F>(std::forward<It>(iterable), std::move(function));
@@ -280,8 +295,8 @@ template <async_iterable It, class Default>
   return detail::anext_of<It, Value>(iterable, Value(std::move(otherwise)));
 }
 
-/// Lets a generator be awaited, as types.coroutine does: each co_yield of something awaitable awaits it, any other
-/// steps aside for one turn of the loop. Gives what the generator returns.
+/// Lets a generator be awaited, as types.coroutine does: each co_yield of something awaitable awaits it, any
+/// other steps aside for one turn of the loop. Gives what the generator returns.
 template <class Y, class S, class R>
 [[nodiscard("co_await it or create_task() it")]] Coro<R> as_coroutine(Generator<Y, S, R> generator) {
   return detail::coroutine_over(std::move(generator));

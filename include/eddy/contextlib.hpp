@@ -14,8 +14,8 @@ namespace eddy {
 
 /// Has `aenter()` and `aexit(std::exception_ptr)`, both to be awaited: Python's asynchronous context manager.
 ///
-/// `aexit` is told how the body ended: null, or its exception, CancelledError among them. Where it gives a bool, true
-/// swallows the exception.
+/// `aexit` is told how the body ended: null, or its exception, CancelledError among them. Where it gives a
+/// bool, true swallows the exception.
 template <class R>
 concept async_context_manager = requires(R& resource, std::exception_ptr error) {
   requires detail::Awaitable<decltype(resource.aenter())>;
@@ -33,7 +33,7 @@ struct WithBody {
   using Call = std::invoke_result<F&, Entered<R>>;
 };
 template <class R, class F>
-  requires std::invocable<F&>
+requires std::invocable<F&>
 struct WithBody<R, F> {
   using Call = std::invoke_result<F&>;
 };
@@ -93,20 +93,22 @@ Coro<WithValue<R, F>> with_resource(R resource, F body) {
 
 }  // namespace detail
 
-/// Python's `async with resource as x: body(x)`: awaits `resource.aenter()`, then `body(x)`, or `body()`, then
-/// `resource.aexit(…)`, however the body ends: by a value, an exception, a cancellation. Gives the body's value.
+/// Python's `async with resource as x: body(x)`: awaits `resource.aenter()`, then `body(x)`, or `body()`,
+/// then `resource.aexit(…)`, however the body ends: by a value, an exception, a cancellation. Gives the
+/// body's value.
 ///
-///     co_await eddy::with(pool, [&](Connection& connection) -> Coro<> { co_await connection.execute("…"); });
+///     co_await eddy::with(pool, [&](Connection& connection) -> Coro<> { co_await connection.execute("…");
+///     });
 ///
-/// A named resource is referred to, a temporary is kept. A body with a value has no value to give where aexit()
-/// swallows its exception: that is thrown all the same.
+/// A named resource is referred to, a temporary is kept. A body with a value has no value to give where
+/// aexit() swallows its exception: that is thrown all the same.
 template <async_context_manager R, class F>
 [[nodiscard("co_await it")]] auto with(R&& resource, F body) {
   return detail::with_resource<R, F>(std::forward<R>(resource), std::move(body));
 }
 
-/// What `with()` closes at the end with `co_await it.aclose()`: an asynchronous generator, for one. A named one is
-/// referred to, a temporary is kept.
+/// What `with()` closes at the end with `co_await it.aclose()`: an asynchronous generator, for one. A named
+/// one is referred to, a temporary is kept.
 ///
 ///     co_await eddy::with(aclosing(rows()), [](AsyncGenerator<Row>& rows) -> Coro<> { … });
 template <class T>

@@ -30,8 +30,9 @@ class Wrapped {
   std::string_view name_;
 };
 
-/// `around(wrapped, arguments…)` in place of `function(arguments…)`; it may call `wrapped.wrapped()(arguments…)`, a
-/// coroutine function for one, and ask for its name. `name` is kept as a view.
+/// `around(wrapped, arguments…)` in place of `function(arguments…)`; it may call
+/// `wrapped.wrapped()(arguments…)`, a coroutine function for one, and ask for its name. `name` is kept as a
+/// view.
 template <class F, class Around>
 auto wrap(F function, Around around, std::string_view name = {}) {
   return Wrapped<F, Around>(std::move(function), std::move(around), name);

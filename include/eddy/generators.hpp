@@ -26,7 +26,8 @@ namespace detail {
 template <class X>
 class From {
  public:
-  explicit From(X&& inner) noexcept(std::is_nothrow_move_constructible_v<X>) : inner_(static_cast<X&&>(inner)) {}
+  explicit From(X&& inner) noexcept(std::is_nothrow_move_constructible_v<X>)
+      : inner_(static_cast<X&&>(inner)) {}
   X&& take() noexcept { return static_cast<X&&>(inner_); }
 
  private:
@@ -37,10 +38,8 @@ template <class Return>
 class GeneratorReturn {
  public:
   template <class U = Return>
-    requires std::constructible_from<Return, U>
-  void store(U&& value) {
-    value_.emplace(static_cast<U&&>(value));
-  }
+  requires std::constructible_from<Return, U>
+  void store(U&& value) { value_.emplace(static_cast<U&&>(value)); }
   Return& get() noexcept { return *value_; }
 
  private:
@@ -54,10 +53,7 @@ struct GeneratorPromiseBase : YieldPromise<GeneratorCore, Y, S> {
   template <class X>
   auto yield_value(From<X> from, int at = __builtin_LINE());
   template <class Item>
-    requires Item::kIsRangeItem
-  Item yield_value(Item item) {
-    return item.yielded_by(*this);
-  }
+  requires Item::kIsRangeItem Item yield_value(Item item) { return item.yielded_by(*this); }
 };
 
 template <class Y, class S, class R>
@@ -68,7 +64,7 @@ struct GeneratorPromise final : GeneratorPromiseBase<Y, S, R> {
 
   Generator<Y, S, R> get_return_object() noexcept;
   template <class U = R>
-    requires std::constructible_from<R, U>
+  requires std::constructible_from<R, U>
   void return_value(U&& value) {
     result.store(static_cast<U&&>(value));
     this->returned = true;
@@ -101,10 +97,10 @@ struct GeneratorPromise<Y, S, void> final : GeneratorPromiseBase<Y, S, void> {
 ///     g.next();                                        // runs to the first co_yield
 ///     g.send(10);                                      // 10
 ///
-/// It runs inside of next() on the caller's stack, knows no loop, and cannot co_await: that is AsyncGenerator. Its
-/// parameters are copied into its frame; references among them must outlive it. Objects that it yields live until
-/// it goes on. `Generator<T>` yields copies of named objects, which the consumer may change or move from;
-/// `Generator<T&>` and `Generator<const T&>` yield the objects themselves.
+/// It runs inside of next() on the caller's stack, knows no loop, and cannot co_await: that is
+/// AsyncGenerator. Its parameters are copied into its frame; references among them must outlive it. Objects
+/// that it yields live until it goes on. `Generator<T>` yields copies of named objects, which the consumer
+/// may change or move from; `Generator<T&>` and `Generator<const T&>` yield the objects themselves.
 template <class Yield, class Send, class Return>
 class [[nodiscard]] Generator {
   using Y = detail::Yielded<Yield>;
@@ -126,38 +122,37 @@ class [[nodiscard]] Generator {
   }
   /// As close(). What that throws goes to the loop's exception handler, or to stderr where no loop runs.
   ~Generator() {
-    if (frame_) core().destroy();
+    if (frame_) promise().destroy();
   }
   void swap(Generator& other) noexcept { std::swap(frame_, other.frame_); }
 
-  /// Runs to the next co_yield and gives its value; nothing once the generator has returned, as often as it is asked.
-  /// Throws what the body throws, after which the generator has ended. Throws ValueError when called by itself.
+  /// Runs to the next co_yield and gives its value; nothing once the generator has returned, as often as it
+  /// is asked. Throws what the body throws, after which the generator has ended. Throws ValueError when
+  /// called by itself.
   Next next() { return taken(core().advance()); }
 
   /// The same; the co_yield at which it stands gives `value`. Throws TypeError if it has not been started.
-  Next send(detail::Sendable<Send> value)
-    requires(!std::is_void_v<Send>)
-  {
+  Next send(detail::Sendable<Send> value) requires(!std::is_void_v<Send>) {
     return taken(core().advance(detail::address_of(value)));
   }
   /// send(None): next().
   Next send(std::nullopt_t) { return next(); }
 
-  /// Throws `exception` at the co_yield at which the generator stands, and runs to the next one, as next(). One that
-  /// has not been started, or has ended, throws it at once.
+  /// Throws `exception` at the co_yield at which the generator stands, and runs to the next one, as next().
+  /// One that has not been started, or has ended, throws it at once.
   Next throw_(std::exception_ptr exception) { return taken(core().raise(std::move(exception))); }
   template <class E>
-    requires(!std::same_as<std::remove_cvref_t<E>, std::exception_ptr>)
-  Next throw_(E&& exception) {
+  requires(!std::same_as<std::remove_cvref_t<E>, std::exception_ptr>) Next throw_(E&& exception) {
     return throw_(std::make_exception_ptr(std::forward<E>(exception)));
   }
 
-  /// Ends it: throws GeneratorExit at the co_yield at which it stands; its objects are destroyed. Does nothing if it
-  /// has ended. Throws RuntimeError if it yields in answer, and what it throws if that is another exception.
+  /// Ends it: throws GeneratorExit at the co_yield at which it stands; its objects are destroyed. Does
+  /// nothing if it has ended. Throws RuntimeError if it yields in answer, and what it throws if that is
+  /// another exception.
   void close() { core().close(); }
 
   /// It has returned, thrown or been closed.
-  bool done() const noexcept { return core().state == detail::GeneratorState::ended; }
+  bool done() const noexcept { return !frame_ || promise().state == detail::GeneratorState::ended; }
 
   /// What it returned. Throws InvalidStateError if it has not: it runs, threw, or was closed.
   template <class R = Return>
@@ -175,7 +170,11 @@ class [[nodiscard]] Generator {
 
   /// For eddy's own layers.
   std::coroutine_handle<>* holder() noexcept { return &frame_; }
-  detail::GeneratorCore& core() const noexcept { return promise(); }
+  detail::GeneratorCore& core() const {
+    if (!frame_) [[unlikely]]
+      detail::throw_generator_moved();
+    return promise();
+  }
 
  private:
   friend promise_type;
@@ -211,11 +210,12 @@ class Generator<Yield, Send, Return>::iterator {
   detail::GeneratorCore* core_;
 };
 
-/// `yield from`: `co_yield from(x)` yields all that `x` yields, sends it what is sent and throws into it what is
-/// thrown, in its place, and gives what it returns.
+/// `yield from`: `co_yield from(x)` yields all that `x` yields, sends it what is sent and throws into it what
+/// is thrown, in its place, and gives what it returns.
 ///
-/// `x` is a generator (a temporary or std::move(g): from() takes it over), a range, or an object with next(); a
-/// named range or object is referred to, a temporary is kept. One that has only next() refuses what is sent: TypeError.
+/// `x` is a generator (a temporary or std::move(g): from() takes it over), a range, or an object with next();
+/// a named range or object is referred to, a temporary is kept. One that has only next() refuses what is
+/// sent: TypeError.
 template <iterable X>
 [[nodiscard("co_yield it")]] detail::From<X> from(X&& x) {
   static_assert(!std::is_lvalue_reference_v<X> || !detail::kIsGenerator<X>,
@@ -223,11 +223,11 @@ template <iterable X>
   return detail::From<X>(std::forward<X>(x));
 }
 
-/// Walks several ranges as one: Python's itertools.chain. Named ranges are referred to, temporaries are kept. It
-/// yields copies of their elements, as the elements' common type.
+/// Walks several ranges as one: Python's itertools.chain. Named ranges are referred to, temporaries are kept.
+/// It yields copies of their elements, as the elements' common type.
 template <std::ranges::range... Ranges>
-  requires(sizeof...(Ranges) > 0)
-Generator<std::common_type_t<std::ranges::range_value_t<Ranges>...>> chain(Ranges&&... ranges);
+requires(sizeof...(Ranges) >
+         0) Generator<std::common_type_t<std::ranges::range_value_t<Ranges>...>> chain(Ranges&&... ranges);
 
 /// Python's builtin `next(g)`: a value, or StopIteration at the end.
 template <iterator_like G>
@@ -260,8 +260,9 @@ namespace eddy::detail {
 
 template <class A>
 std::suspend_never GeneratorCore::await_transform(A&&) const noexcept {
-  static_assert(kNever<A>, "eddy: a Generator cannot co_await: it does not run in a task; a coroutine that yields "
-                           "values and awaits is an AsyncGenerator<T>");
+  static_assert(kNever<A>,
+                "eddy: a Generator cannot co_await: it does not run in a task; a coroutine that yields "
+                "values and awaits is an AsyncGenerator<T>");
   return {};
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/async_generators.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <eddy/async_generators.hpp>
 
 #include "base/text.hpp"
 #include "loop/loop.hpp"
@@ -20,10 +20,11 @@ constexpr const char* kOperations[] = {"anext()", "athrow()", "aclose()"};
 void enlist(AsyncGeneratorCore& generator) {
   auto& loop = running_loop_core();
   if (loop.async_generators_shut) {
-    Loop::of(loop).report(fmt::format("asynchronous generator '{}' ({}:{}) was started after shutdown_asyncgens(): "
-                                      "nobody will close it",
-                                      generator.function, file_name(generator.file), generator.line),
-                          nullptr, nullptr);
+    Loop::of(loop).report(
+        fmt::format("asynchronous generator '{}' ({}:{}) was started after shutdown_asyncgens(): "
+                    "nobody will close it",
+                    generator.function, file_name(generator.file), generator.line),
+        nullptr, nullptr);
   }
   loop.async_generators.push_back(generator);
 }
@@ -89,8 +90,8 @@ void AsyncGeneratorCore::abandon() noexcept {
 
 void AsyncGeneratorCore::destroy() noexcept {
   if (state == GeneratorState::running) {
-    std::fprintf(stderr, "eddy: asynchronous generator '%s' (%s:%u) was destroyed while a task waits in it\n", function,
-                 file, static_cast<unsigned>(line));
+    std::fprintf(stderr, "eddy: asynchronous generator '%s' (%s:%u) was destroyed while a task waits in it\n",
+                 function, file, static_cast<unsigned>(line));
     std::abort();
   }
   if (is_linked()) unlink();
@@ -114,8 +115,8 @@ Coro<> EventLoop::shutdown_asyncgens() {
       error = std::current_exception();
     }
     if (!error) continue;
-    loop_->report(fmt::format("an error occurred during closing of asynchronous generator '{}' ({}:{})", last.function,
-                              detail::file_name(last.file), last.line),
+    loop_->report(fmt::format("an error occurred during closing of asynchronous generator '{}' ({}:{})",
+                              last.function, detail::file_name(last.file), last.line),
                   error, nullptr);
   }
 }

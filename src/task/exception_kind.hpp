@@ -6,8 +6,8 @@
 
 namespace eddy::detail {
 
-/// Whether `catch (const Base&)` would catch it: a look at the types, no throw, which would cost a microsecond.
-/// For bases that are not virtual.
+/// Whether `catch (const Base&)` would catch it: a look at the types, no throw, which would cost a
+/// microsecond. For bases that are not virtual.
 inline bool is_a(const std::exception_ptr& error, const std::type_info& base) noexcept {
   const auto* type = error ? error.__cxa_exception_type() : nullptr;
   if (!type) return false;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/exceptions.hpp>
-#include <eddy/generators.hpp>
-
 #include <cstdio>
 #include <cstdlib>
+#include <eddy/exceptions.hpp>
+#include <eddy/generators.hpp>
 
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
@@ -40,9 +39,12 @@ void GeneratorCore::delegate_to(GeneratorCore& inner, std::coroutine_handle<>* o
 
 bool GeneratorCore::may_start(bool sends) {
   switch (state) {
-    case GeneratorState::running: throw_executing();
-    case GeneratorState::ended: return false;
-    default: break;
+    case GeneratorState::running:
+      throw_executing();
+    case GeneratorState::ended:
+      return false;
+    default:
+      break;
   }
   if (sends) throw TypeError("can't send non-None value to a just-started generator");
   return true;
@@ -117,7 +119,9 @@ void GeneratorCore::close() {
 
 void GeneratorCore::destroy() noexcept {
   if (state == GeneratorState::running) {
-    std::fputs("eddy: a generator was destroyed while it runs: its own body, or one that it calls, destroyed it\n", stderr);
+    std::fputs(
+        "eddy: a generator was destroyed while it runs: its own body, or one that it calls, destroyed it\n",
+        stderr);
     std::abort();
   }
   if (state == GeneratorState::suspended) {
@@ -139,8 +143,13 @@ void GeneratorCore::destroy() noexcept {
 }
 
 void GeneratorCore::throw_not_returned() const {
-  throw InvalidStateError(state == GeneratorState::ended ? "the generator has no result: it was closed or threw"
-                                                         : "the generator has no result: it has not returned");
+  throw InvalidStateError(state == GeneratorState::ended
+                              ? "the generator has no result: it was closed or threw"
+                              : "the generator has no result: it has not returned");
+}
+
+void throw_generator_moved() {
+  throw RuntimeError("the generator was moved away: from() or another object has it");
 }
 
 void throw_sent_to_range() { throw TypeError("cannot send a value to a plain range: it has only next()"); }

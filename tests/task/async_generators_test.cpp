@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/async_generators.hpp>
-
 #include <eddy/eddy.hpp>
-
 #include <memory>
 
 #include "support.hpp"
@@ -256,6 +254,26 @@ ASYNC_TEST(AsyncGenerators, OneTaskAfterTheOtherMayTakeFromAGenerator) {
   EXPECT_EQ(log, "0 0, 1 1, 2 2, 3 3");
 }
 
+ASYNC_TEST(AsyncGenerators, AStepMayBeATaskAndMayHaveATimeout) {
+  auto ticks = ticker(3);
+  const auto first = co_await create_task(ticks.next());
+  EXPECT_EQ(first, 0);
+  const auto second = co_await eddy::wait_for(ticks.next(), 2s);
+  EXPECT_EQ(second, 1);
+  co_await error_of<eddy::TimeoutError>(eddy::wait_for(ticks.next(), 500ms));
+  EXPECT_TRUE(ticks.done());  // the cancellation went through it
+  EXPECT_EQ(now(), 2500ms);
+}
+
+ASYNC_TEST(AsyncGenerators, AGeneratorThatWasMovedAwayIsRefused) {
+  auto a = ticker(1);
+  auto b = std::move(a);
+  EXPECT_TRUE(a.done());
+  EXPECT_EQ(TEXT_OF(eddy::RuntimeError, static_cast<void>(a.next())),
+            "the generator was moved away: from() or another object has it");
+  co_return;
+}
+
 ASYNC_TEST(AsyncGenerators, TheAwaitChainGoesThroughTheGenerator) {
   auto ticks = ticker(1);
   auto consumer = create_task([&]() -> Coro<> { co_await ticks.next(); });
@@ -413,7 +431,8 @@ ASYNC_TEST(AsyncGenerators, GEN_15_AGeneratorIsAwaitedThroughAsCoroutine) {
 
 ASYNC_TEST(AsyncGenerators, GEN_15_AYieldOfSomethingAwaitableAwaitsIt) {
   auto waits = []() -> Generator<Coro<>> {
-    for (int i = 0; i < 2; ++i) co_yield [](eddy::Duration delay) -> Coro<> { co_await eddy::sleep(delay); }(1s);
+    for (int i = 0; i < 2; ++i)
+      co_yield [](eddy::Duration delay) -> Coro<> { co_await eddy::sleep(delay); }(1s);
   };
   co_await create_task(eddy::as_coroutine(waits()));
   EXPECT_EQ(now(), 2s);

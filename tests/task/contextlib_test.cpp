@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/contextlib.hpp>
-
 #include <eddy/eddy.hpp>
 
 #include "support.hpp"
@@ -68,9 +67,8 @@ ASYNC_TEST(With, GEN_17_TheExitPartRunsAfterACancellationAndMayAwait) {
 
 ASYNC_TEST(With, WhatCannotBeEnteredIsNotLeft) {
   Log log;
-  auto task = eddy::create_task([&]() -> Coro<> {
-    co_await eddy::with(Connection(log), []() -> Coro<> { co_return; });
-  });
+  auto task = eddy::create_task(
+      [&]() -> Coro<> { co_await eddy::with(Connection(log), []() -> Coro<> { co_return; }); });
   co_await eddy::sleep(500ms);
   task.cancel();
   co_await error_of<eddy::CancelledError>(task);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/eddy.hpp>
 #include <eddy/functools.hpp>
 #include <eddy/generators.hpp>
-
-#include <eddy/eddy.hpp>
-
 #include <map>
 #include <memory>
 #include <numeric>
@@ -94,7 +92,8 @@ TEST(Generators, GEN_02_YieldFromReplacesTheHandWrittenLoop) {
     co_yield from(echo_until_ten(out));
   }(log);
   for (auto value = outer.next(); value; value = outer.send(*value + 1)) log(*value);
-  EXPECT_EQ(log, "do something before coroutine start, do something before yield, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
+  EXPECT_EQ(log,
+            "do something before coroutine start, do something before yield, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
 }
 
 TEST(Generators, GEN_03_TheFirstResumeMustBeNextOrSendOfNothing) {
@@ -176,7 +175,8 @@ TEST(Generators, GEN_07_CloseRunsDestructorsOnceAndIsQuiet) {
   g.close();
   EXPECT_EQ(closed, 1);
   EXPECT_EQ(g.next(), std::nullopt);
-  EXPECT_EQ(TEXT_OF(eddy::InvalidStateError, g.result()), "the generator has no result: it was closed or threw");
+  EXPECT_EQ(TEXT_OF(eddy::InvalidStateError, g.result()),
+            "the generator has no result: it was closed or threw");
 }
 
 TEST(Generators, GEN_07_CloseOfOneThatYieldsInAnswerThrows) {
@@ -186,8 +186,9 @@ TEST(Generators, GEN_07_CloseOfOneThatYieldsInAnswerThrows) {
   EXPECT_EQ(g.next(), 1);
   testing::internal::CaptureStderr();
   { auto end = std::move(g); }
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "eddy: a generator that was destroyed threw when it was closed\n"
-                                                    "  eddy::RuntimeError: generator ignored GeneratorExit\n");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "eddy: a generator that was destroyed threw when it was closed\n"
+            "  eddy::RuntimeError: generator ignored GeneratorExit\n");
 }
 
 TEST(Generators, GEN_07_AReturnInAnswerToCloseGivesAResult) {
@@ -243,9 +244,8 @@ TEST(Generators, GEN_07_CloseBeforeTheStartRunsNothing) {
 TEST(Generators, GEN_07_AFailedCloseInADestructorGoesToTheExceptionHandlerOfARunningLoop) {
   std::string told;
   eddy::testing::run([](std::string& text) -> Coro<> {
-    eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) {
-      text = context.message;
-    });
+    eddy::get_running_loop().set_exception_handler(
+        [&](const eddy::ExceptionContext& context) { text = context.message; });
     auto g = stubborn();
     g.next();
     co_return;
@@ -289,9 +289,11 @@ TEST(Generators, GEN_08_FibonacciThreeWays) {
 TEST(Generators, GEN_09_IterableAndIteratorAreTypeTests) {
   static_assert(!eddy::iterable<Plain> && !eddy::iterator_like<Plain>);
   static_assert(eddy::iterable<Box> && !eddy::iterator_like<Box>);
-  static_assert(eddy::iterable<Fibonacci> && eddy::iterator_like<Fibonacci> && !eddy::generator_like<Fibonacci>);
+  static_assert(eddy::iterable<Fibonacci> && eddy::iterator_like<Fibonacci> &&
+                !eddy::generator_like<Fibonacci>);
   static_assert(eddy::iterable<Generator<int>> && eddy::iterator_like<Generator<int>>);
-  static_assert(eddy::generator_like<Generator<int, int, std::string>> && !eddy::async_iterable<Generator<int>>);
+  static_assert(eddy::generator_like<Generator<int, int, std::string>> &&
+                !eddy::async_iterable<Generator<int>>);
   static_assert(eddy::iterable<std::vector<int>> && eddy::iterable<int[3]> && !eddy::iterable<int>);
   Fibonacci numbers(2);
   EXPECT_EQ(numbers.next(), 1);
@@ -302,7 +304,8 @@ TEST(Generators, GEN_10_ChainWalksContainersOfDifferentKindsAsOne) {
   const std::vector<std::string> more = {"小潘", "小周"};
   const std::map<std::string, std::string> dict = {{"name", "test1"}, {"name1", "test2"}};
   EXPECT_EQ(listed(eddy::chain(names, more, std::views::keys(dict))), "小张, 小明, 小潘, 小周, name, name1");
-  EXPECT_EQ(listed(eddy::chain(names, more, std::views::values(dict))), "小张, 小明, 小潘, 小周, test1, test2");
+  EXPECT_EQ(listed(eddy::chain(names, more, std::views::values(dict))),
+            "小张, 小明, 小潘, 小周, test1, test2");
   EXPECT_EQ(listed(eddy::chain(std::vector{1, 2}, fibonacci(3))), "1, 2, 1, 1, 2");
   EXPECT_EQ(names.front(), "小张");
 }
@@ -473,7 +476,8 @@ TEST(Generators, MoveOnlyObjectsAreYielded) {
 
 TEST(Generators, AreViews) {
   EXPECT_EQ(std::ranges::distance(fibonacci(5) | std::views::filter([](int x) { return x % 2 == 1; })), 4);
-  EXPECT_EQ(listed(fibonacci(10) | std::views::transform([](int x) { return x * x; }) | std::views::take(4)), "1, 1, 4, 9");
+  EXPECT_EQ(listed(fibonacci(10) | std::views::transform([](int x) { return x * x; }) | std::views::take(4)),
+            "1, 1, 4, 9");
 }
 
 TEST(Generators, ARangeForThatIsLeftCanBeTakenUpAgain) {
@@ -495,10 +499,21 @@ TEST(Generators, AGeneratorMovesAndIsAssigned) {
   EXPECT_EQ(b.next(), 0);
 }
 
+TEST(Generators, AGeneratorThatWasMovedAwayIsRefused) {
+  auto a = fibonacci(3);
+  auto b = std::move(a);
+  EXPECT_TRUE(a.done());
+  EXPECT_EQ(TEXT_OF(eddy::RuntimeError, a.next()),
+            "the generator was moved away: from() or another object has it");
+  EXPECT_EQ(b.next(), 1);
+}
+
 namespace {
 Generator<int> descend(int depth) {
-  if (depth > 0) co_yield from(descend(depth - 1));
-  else for (int i = 0; i < 3; ++i) co_yield i;
+  if (depth > 0)
+    co_yield from(descend(depth - 1));
+  else
+    for (int i = 0; i < 3; ++i) co_yield i;
 }
 Generator<int, int, int> sum_down(int depth) {
   if (depth == 0) co_return co_yield 0;
@@ -536,8 +551,10 @@ TEST(Generators, StubbornChainsAreDestroyedInnermostFirst) {
     AtExit at_exit(count);
     for (;;) {
       try {
-        if (depth > 0) co_yield from(self(self, depth - 1, count));
-        else co_yield 1;
+        if (depth > 0)
+          co_yield from(self(self, depth - 1, count));
+        else
+          co_yield 1;
       } catch (const GeneratorExit&) {
       } catch (const eddy::RuntimeError&) {
       }

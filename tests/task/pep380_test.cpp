@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // PEP 380, `yield from`: the statements of the PEP and of CPython's test_pep380, each by its own test.
-#include <eddy/generators.hpp>
-
 #include <eddy/eddy.hpp>
-
+#include <eddy/generators.hpp>
 #include <ranges>
 
 #include "support.hpp"
@@ -286,9 +284,7 @@ TEST(Pep380, pep380_GeneratorsOfOtherTypesAreConverted) {
 
 TEST(Pep380, pep380_AGeneratorMovedIntoItselfStopsTheProgram) {
   Generator<int>* self = nullptr;
-  auto g = [](Generator<int>*& me) -> Generator<int> {
-    co_yield from(std::move(*me));
-  }(self);
+  auto g = [](Generator<int>*& me) -> Generator<int> { co_yield from(std::move(*me)); }(self);
   self = &g;
   Generator<int> holder = std::move(g);
   self = &holder;

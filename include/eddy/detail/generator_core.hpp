@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The untyped half of a generator: where it stands, whom it delegates to (for generators.hpp).
 //
-// Generators that delegate to each other form a chain. The one that the user holds, the root, keeps a pointer to
-// the innermost one and resumes that: a step costs the same at any depth, and nothing recurses.
+// Generators that delegate to each other form a chain. The one that the user holds, the root, keeps a pointer
+// to the innermost one and resumes that: a step costs the same at any depth, and nothing recurses.
 //
 //     root --innermost--------------------.
 //      ^                                  v
@@ -25,6 +25,8 @@ enum class GeneratorState : std::uint8_t {
   running,    // runs, or another one delegates to it
   ended,      // returned, threw or was closed
 };
+
+[[noreturn]] void throw_generator_moved();
 
 class GeneratorCore {
  public:
@@ -58,7 +60,8 @@ class GeneratorCore {
   // For the holder of a root.
   /// Runs to the next yield, whose value's address it gives; null when the generator has ended.
   void* advance(void* sent = nullptr) {
-    if (state != GeneratorState::suspended && !may_start(sent != nullptr)) [[unlikely]] return nullptr;
+    if (state != GeneratorState::suspended && !may_start(sent != nullptr)) [[unlikely]]
+      return nullptr;
     sent_ = sent;
     state = GeneratorState::running;
     if (run_until_end_of(*this)) [[likely]] {
@@ -78,7 +81,9 @@ class GeneratorCore {
   [[noreturn]] void throw_not_returned() const;
 
  private:
-  std::coroutine_handle<> handle() noexcept { return std::coroutine_handle<GeneratorCore>::from_promise(*this); }
+  std::coroutine_handle<> handle() noexcept {
+    return std::coroutine_handle<GeneratorCore>::from_promise(*this);
+  }
 
   /// False: something yielded. `end` is this or one on the way to the innermost.
   bool run_until_end_of(GeneratorCore& end) {
@@ -88,7 +93,8 @@ class GeneratorCore {
       const auto frame = active.handle();
       frame.resume();
       if (!frame.done()) {
-        if (innermost_ == &active) [[likely]] return true;
+        if (innermost_ == &active) [[likely]]
+          return true;
         continue;  // it delegates
       }
       if (&active == &end) return false;

@@ -26,10 +26,14 @@ struct Yielded {
   /// What next() gives: a value or nothing; of `T&`, a pointer or null.
   using Next = std::conditional_t<std::is_lvalue_reference_v<Y>, Pointer, std::optional<Value>>;
 
-  static Reference at(void* address) noexcept { return static_cast<Reference>(*static_cast<Pointer>(address)); }
+  static Reference at(void* address) noexcept {
+    return static_cast<Reference>(*static_cast<Pointer>(address));
+  }
   static Next take(void* address) {
-    if constexpr (std::is_lvalue_reference_v<Y>) return static_cast<Pointer>(address);
-    else return Next(std::move(*static_cast<Pointer>(address)));
+    if constexpr (std::is_lvalue_reference_v<Y>)
+      return static_cast<Pointer>(address);
+    else
+      return Next(std::move(*static_cast<Pointer>(address)));
   }
   static Next nothing() noexcept { return Next{}; }
 };
@@ -49,7 +53,8 @@ void* address_of(T& object) noexcept {
 /// The generator goes on after a co_yield: with an exception that was thrown into it, or with what was sent.
 template <class S, class Core>
 S resume_yield(Core& core) {
-  if (core.injected) [[unlikely]] std::rethrow_exception(std::exchange(core.injected, nullptr));
+  if (core.injected) [[unlikely]]
+    std::rethrow_exception(std::exchange(core.injected, nullptr));
   void* const sent = std::exchange(core.sent_value(), nullptr);
   if constexpr (!std::is_void_v<S>) {
     if (sent) return std::move(*static_cast<S*>(sent));
@@ -94,14 +99,14 @@ struct YieldPromise : Core {
                 "eddy: co_yield gives Send{} after next(): what is sent needs a default");
 
   ValueYield<Core, S> yield_value(std::conditional_t<std::is_reference_v<Y>, Y, Y&&> value,
-                                    int at = __builtin_LINE()) noexcept {
+                                  int at = __builtin_LINE()) noexcept {
     this->stands_in_line(at);
     this->yielded_value() = address_of(value);
     return ValueYield<Core, S>(*this);
   }
-  auto yield_value(const std::remove_reference_t<Y>& value, int at = __builtin_LINE())
-    requires(!std::is_lvalue_reference_v<Y> && std::copy_constructible<std::remove_cvref_t<Y>>)
-  {
+  auto yield_value(const std::remove_reference_t<Y>& value,
+                   int at = __builtin_LINE()) requires(!std::is_lvalue_reference_v<Y> &&
+                                                       std::copy_constructible<std::remove_cvref_t<Y>>) {
     this->stands_in_line(at);
     return CopyYield<Core, S, std::remove_cvref_t<Y>>(*this, value);
   }

@@ -57,7 +57,7 @@ class SentItem : public RangeItem<Y> {
 
 template <class Item, class Y>
 inline constexpr bool kYieldsInPlace =
-    std::is_reference_v<Y> && std::convertible_to<std::remove_reference_t<Item>*, std::remove_reference_t<Y>*>;
+    std::is_reference_v<Y>&& std::convertible_to<std::remove_reference_t<Item>*, std::remove_reference_t<Y>*>;
 
 template <class Y, class S, class Range>
 Generator<Y, S> over_range(Range range) {
@@ -77,7 +77,7 @@ struct ReturnOf {
   using type = void;
 };
 template <class It>
-  requires requires(It& it) { it.result(); }
+requires requires(It& it) { it.result(); }
 struct ReturnOf<It> {
   using type = std::remove_cvref_t<decltype(std::declval<It&>().result())>;
 };
@@ -86,8 +86,11 @@ struct ReturnOf<It> {
 template <class Y, class S, class It>
 Generator<Y, S, typename ReturnOf<std::remove_reference_t<It>>::type> over_iterator(It iterator) {
   using Plain = std::remove_reference_t<It>;
-  constexpr bool kSends = !std::is_void_v<S> && requires(Plain& it, std::conditional_t<std::is_void_v<S>, int, S> v) { it.send(v); };
-  constexpr bool kThrows = requires(Plain& it, std::exception_ptr e) { it.throw_(e); };
+  constexpr bool kSends =
+      !std::is_void_v<S> && requires(Plain & it, std::conditional_t<std::is_void_v<S>, int, S> v) {
+    it.send(v);
+  };
+  constexpr bool kThrows = requires(Plain & it, std::exception_ptr e) { it.throw_(e); };
   using Item = std::conditional_t<kSends, SentItem<Y, std::conditional_t<kSends, S, int>>, RangeItem<Y>>;
   auto value = iterator.next();
   while (value) {
@@ -96,7 +99,8 @@ Generator<Y, S, typename ReturnOf<std::remove_reference_t<It>>::type> over_itera
     std::conditional_t<kInPlace, Value&, std::remove_cvref_t<Y>> item(
         static_cast<std::conditional_t<kInPlace, Value&, Value&&>>(*value));
     std::exception_ptr thrown;
-    std::conditional_t<kSends, std::optional<std::conditional_t<kSends, S, int>>, std::nullopt_t> sent(std::nullopt);
+    std::conditional_t<kSends, std::optional<std::conditional_t<kSends, S, int>>, std::nullopt_t> sent(
+        std::nullopt);
     try {
       if constexpr (kSends) {
         auto given = co_yield Item(item);  // g++ 12: in a template, a co_yield can only initialise
@@ -136,9 +140,11 @@ class Delegation {
   bool await_ready() const noexcept { return inner_.done(); }
   void await_suspend(std::coroutine_handle<>) { outer_->delegate_to(inner_.core(), inner_.holder()); }
   typename G::return_type await_resume() {
-    if (outer_->injected) [[unlikely]] std::rethrow_exception(std::exchange(outer_->injected, nullptr));
+    if (outer_->injected) [[unlikely]]
+      std::rethrow_exception(std::exchange(outer_->injected, nullptr));
     auto& inner = inner_.core();
-    if (inner.error) [[unlikely]] std::rethrow_exception(std::exchange(inner.error, nullptr));
+    if (inner.error) [[unlikely]]
+      std::rethrow_exception(std::exchange(inner.error, nullptr));
     if constexpr (!std::is_void_v<typename G::return_type>) return std::move(inner_.result());
   }
 
@@ -150,13 +156,17 @@ class Delegation {
 template <class X, class Y, class S>
 inline constexpr bool kDelegatesDirectly = false;
 template <class Y, class S2, class R2, class S>
-inline constexpr bool kDelegatesDirectly<Generator<Y, S2, R2>, Y, S> = std::is_void_v<S2> || std::is_same_v<S2, S>;
+inline constexpr bool kDelegatesDirectly<Generator<Y, S2, R2>, Y, S> =
+    std::is_void_v<S2> || std::is_same_v<S2, S>;
 
 template <class Y, class S, class X>
 auto generator_over(From<X>& from) {
-  if constexpr (kDelegatesDirectly<X, Y, S>) return from.take();
-  else if constexpr (iterator_like<X>) return over_iterator<Y, S, X>(from.take());
-  else return over_range<Y, S, X>(from.take());
+  if constexpr (kDelegatesDirectly<X, Y, S>)
+    return from.take();
+  else if constexpr (iterator_like<X>)
+    return over_iterator<Y, S, X>(from.take());
+  else
+    return over_range<Y, S, X>(from.take());
 }
 
 template <class Y, class S, class R>
@@ -177,8 +187,8 @@ Generator<Value> chain_of(Ranges... ranges) {
 namespace eddy {
 
 template <std::ranges::range... Ranges>
-  requires(sizeof...(Ranges) > 0)
-Generator<std::common_type_t<std::ranges::range_value_t<Ranges>...>> chain(Ranges&&... ranges) {
+requires(sizeof...(Ranges) >
+         0) Generator<std::common_type_t<std::ranges::range_value_t<Ranges>...>> chain(Ranges&&... ranges) {
   return detail::chain_of<std::common_type_t<std::ranges::range_value_t<Ranges>...>, Ranges...>(
       std::forward<Ranges>(ranges)...);
 }
