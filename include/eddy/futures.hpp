@@ -4,6 +4,7 @@
 #include <eddy/detail/task_core.hpp>
 #include <eddy/detail/future_await.hpp>
 #include <exception>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -73,6 +74,8 @@ class Future {
   }
   /// Ends it as cancelled; false if it is done.
   bool cancel() const noexcept { return box_->cancel(nullptr); }
+  /// The same with a text for CancelledError::message().
+  bool cancel(std::string_view message) const { return detail::cancel_with_message(*box_, message); }
 
   /// The value; throws its exception, CancelledError, or InvalidStateError while there is none.
   detail::ConstResult<T> result() const {

@@ -33,13 +33,19 @@ struct DoneGroup::Timer final : WaitNode, ReadyNode, Pooled {
 
 const WaitOps DoneGroup::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr};
 
-DoneGroup::DoneGroup(std::size_t members, Until until) : members_(new Member[members]), until_(until) {}
+DoneGroup::DoneGroup(std::size_t members, Until until, bool owning)
+    : members_(new Member[members]), until_(until), owning_(owning) {}
 
 void DoneGroup::add(FutureCore& member) noexcept {
   Member& node = members_[added_++];
   node.group = this;
   node.drop = &drop_member;
   ++pending_;
+  if (owning_ && member.done()) {
+    node.was_done = true;
+    node.target = &member;
+    return;
+  }
   ++references_;
   node.attach(member, &run_member);
 }
@@ -70,6 +76,7 @@ void DoneGroup::member_done(FutureCore& member) noexcept {
   }
   if (until_ == Until::first_failure && (failed || member.cancelled())) {
     failure_ = member.failure();
+    failure_is_cancellation_ = member.cancelled();
     member.flags &= static_cast<std::uint8_t>(~kUnread);
     return end();
   }
@@ -81,9 +88,17 @@ void DoneGroup::end() noexcept {
   if (waiter_) waiter_->wake();
 }
 
-void DoneGroup::wait(TaskCore& task, std::coroutine_handle<> where, Duration timeout, bool cancel_members) {
+bool DoneGroup::wait_owning(TaskCore& task, std::coroutine_handle<> where) {
+  for (std::size_t i = 0; i < added_; ++i) {
+    if (members_[i].was_done) member_done(*std::exchange(members_[i].target, nullptr));
+  }
+  if (ended_) return false;
+  wait(task, where, Duration::max());
+  return true;
+}
+
+void DoneGroup::wait(TaskCore& task, std::coroutine_handle<> where, Duration timeout) {
   waiter_ = &task;
-  cancels_members_ = cancel_members;
   if (timeout < Duration::max()) {
     timer_ = new Timer(*this);
     auto& loop = Loop::of(*task.loop);
@@ -102,10 +117,15 @@ void DoneGroup::stop_timer() noexcept {
 }
 
 void DoneGroup::finish_wait() {
+  if (!waiter_) return;  // it did not suspend
   stop_timer();
   TaskCore& task = *std::exchange(waiter_, nullptr);
-  task.throw_if_cancelled();
-  if (cancel_requested_) task.throw_cancelled();
+  const bool ended_cancelled = cancel_requested_ && !failure_;  // a failure that came after all is told instead
+  if (task.must_throw()) {
+    if (!ended_cancelled && !failure_is_cancellation_) task.throw_cancelled();
+    task.take_cancellation();  // one CancelledError is enough: the one that came first
+  }
+  if (ended_cancelled) throw CancelledError(std::move(cancel_message_));
 }
 
 void DoneGroup::leave() noexcept {
@@ -124,7 +144,7 @@ void DoneGroup::leave() noexcept {
 
 CancelResult DoneGroup::cancel_wait(TaskCore& task) noexcept {
   auto& group = *static_cast<DoneGroup*>(task.object);
-  if (!group.cancels_members_) {
+  if (!group.owning_) {
     task.wake_cancelled();
     return CancelResult::accepted;
   }
@@ -137,6 +157,7 @@ CancelResult DoneGroup::cancel_wait(TaskCore& task) noexcept {
   }
   if (!any) return CancelResult::refused;
   group.cancel_requested_ = true;
+  group.cancel_message_ = std::move(message);
   return CancelResult::accepted;
 }
 

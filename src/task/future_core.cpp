@@ -106,6 +106,17 @@ std::exception_ptr read_exception(FutureCore& core) {
   return core.failure();
 }
 
+bool cancel_with_message(FutureCore& core, std::string_view message) {
+  return core.cancel(std::make_exception_ptr(std::runtime_error(std::string(message))));
+}
+
+// As asyncio: what came out of the wait stands, if that is a cancellation, and with it its message.
+void throw_cancelled_wait(TaskCore& task, FutureCore& core) {
+  if (!core.cancelled()) task.throw_cancelled();
+  task.take_cancellation();
+  core.rethrow();
+}
+
 void DoneNode::attach(FutureCore& future, void (*call)(ReadyNode&, Dispatch) noexcept) noexcept {
   run = call;
   target = &future;

@@ -83,7 +83,7 @@ class InterruptGuard {
 class AllDone {
  public:
   explicit AllDone(const std::vector<AnyTask>& tasks)
-      : group_(new detail::DoneGroup(tasks.size(), detail::DoneGroup::Until::all_done)) {
+      : group_(new detail::DoneGroup(tasks.size(), detail::DoneGroup::Until::all_done, false)) {
     for (const auto& task : tasks) group_->add(task.core());
   }
   AllDone(AllDone&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {}
@@ -93,7 +93,7 @@ class AllDone {
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> where) {
-    group_->wait(detail::current_task_core(), where, Duration::max(), false);
+    group_->wait(detail::current_task_core(), where, Duration::max());
   }
   void await_resume() { group_->finish_wait(); }
 

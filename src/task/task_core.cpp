@@ -90,7 +90,10 @@ void conclude_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<>
 bool TaskCore::cancel_task(std::exception_ptr message) noexcept {
   if (done()) return false;
   if (cancel_requests < UINT16_MAX) ++cancel_requests;
-  if (message || (extra && extra->cancel_message)) extra_of(*this).cancel_message = std::move(message);
+  // A wait that is cancelled already ends with the message it was cancelled with.
+  if (!(flags & kWaitCancelled) && (message || (extra && extra->cancel_message))) {
+    extra_of(*this).cancel_message = std::move(message);
+  }
   if (waiting() && WaitNode::ops->cancel(*this) == CancelResult::accepted) return true;
   flags |= kMustCancel;
   return true;
@@ -172,7 +175,7 @@ void throw_coroutine_reused() {
 namespace eddy {
 
 bool AnyTask::cancel(std::string_view message) const {
-  return core_->cancel_task(std::make_exception_ptr(std::runtime_error(std::string(message))));
+  return detail::cancel_with_message(*core_, message);
 }
 
 std::string_view AnyTask::name() const { return detail::name_of(*core_); }
