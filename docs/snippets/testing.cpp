@@ -52,5 +52,6 @@ void testing_program() {
   eddy::testing::run(waits_longer_each_time());
   eddy::testing::run(a_line_comes_in_pieces());
   eddy::testing::cancel_everywhere(guarded_work);
+  eddy::testing::fail_everywhere(guarded_work, std::runtime_error("the disk is full"), {.cancel_rest = true});
   // [/run]
 }

@@ -68,16 +68,13 @@ void DoneGroup::drop_member(DoneNode& node) noexcept {
 
 void DoneGroup::member_done(FutureCore& member) noexcept {
   --pending_;
+  // A gather() hands its members' exceptions on, or has thrown already: either way they count as seen.
+  if (owning_) member.flags &= static_cast<std::uint8_t>(~kUnread);
+  if (ended_) return;
   const bool failed = member.state == FutureState::failed;
-  if (ended_) {
-    // gather() has already thrown: what its other members throw later counts as seen.
-    if (until_ == Until::first_failure) member.flags &= static_cast<std::uint8_t>(~kUnread);
-    return;
-  }
   if (until_ == Until::first_failure && (failed || member.cancelled())) {
     failure_ = member.failure();
     failure_is_cancellation_ = member.cancelled();
-    member.flags &= static_cast<std::uint8_t>(~kUnread);
     return end();
   }
   if (pending_ == 0 || until_ == Until::first_done || (until_ == Until::first_exception && failed)) end();

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <exception>
 
+#include "task/all_done.hpp"
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
 #include "loop/signals.hpp"
@@ -101,12 +102,12 @@ class AllDone {
   detail::DoneGroup* group_;
 };
 
-Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
+}  // namespace
+
+Coro<> detail::wait_for_all(const std::vector<AnyTask>& tasks) {
   using eddy_body [[maybe_unused]] = int;
   co_await AllDone(tasks);
 }
-
-}  // namespace
 
 Runner::Runner(RunOptions options) : loop_({.backend = options.backend}) {}
 
@@ -157,7 +158,7 @@ void Runner::cancel_all_tasks() {
   }
   if (tasks.empty()) return;
   for (auto& task : tasks) task.cancel();
-  const auto all = loop_.create_task(wait_for_all(tasks));
+  const auto all = loop_.create_task(detail::wait_for_all(tasks));
   std::exception_ptr exit;
   while (!all.done()) {
     try {

@@ -111,6 +111,10 @@ std::exception_ptr TaskCore::take_cancellation() noexcept {
 }
 
 void TaskCore::throw_cancelled() {
+  if (extra && extra->failure) {
+    flags &= static_cast<std::uint8_t>(~(kMustCancel | kWaitCancelled));
+    std::rethrow_exception(std::exchange(extra->failure, nullptr));
+  }
   if (auto with_message = take_cancellation()) std::rethrow_exception(with_message);
   throw CancelledError();
 }

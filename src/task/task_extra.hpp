@@ -13,6 +13,7 @@ namespace eddy::detail {
 struct TaskExtra {
   std::string name;
   std::exception_ptr cancel_message;
+  std::exception_ptr failure;  // thrown at the next step instead of a CancelledError: fail_everywhere() of testing
   // Where the task was made and what it ran, once a failure has outlived its coroutine.
   const char* function = nullptr;
   const char* file = nullptr;

@@ -124,6 +124,7 @@ constexpr detail::WaitOps kGroupWait{
     &detail::detach_nothing,
     [](const TaskCore&, detail::Text& text) { text.add("the tasks of its task group"); },
     nullptr,
+    true,
 };
 
 }  // namespace

@@ -44,6 +44,7 @@ struct WaitOps {
   void (*detach)(TaskCore&) noexcept;              // the task is destroyed: leave every list
   void (*describe)(const TaskCore&, Text&);        // "lock 0x…, held by task 'x'"
   void (*expire)(WaitNode&) noexcept = nullptr;    // the timer that this node is has come
+  bool never_fails = false;                        // only other tasks end it: fail_everywhere() leaves it alone
 };
 
 /// A place in somebody's list of waiters, or in the timers: a task's, a callback's.
