@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The examples that live in virtual time, without sockets and threads, cancelled everywhere and failing everywhere. As
 // under run(), what still runs when the main coroutine has ended is cancelled.
+// The examples' main() becomes an ordinary function of a namespace.
+#pragma GCC diagnostic ignored "-Wreturn-type"
+#pragma GCC diagnostic ignored "-Wsubobject-linkage"
+
 #include <eddy/eddy.hpp>
 
 #include <chrono>
@@ -11,10 +15,6 @@
 #include <vector>
 
 #include "support.hpp"
-
-// Their main() becomes an ordinary function of a namespace.
-#pragma GCC diagnostic ignored "-Wreturn-type"
-#pragma GCC diagnostic ignored "-Wsubobject-linkage"
 
 namespace hello_example {
 #include "../../examples/hello.cpp"

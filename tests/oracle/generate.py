@@ -45,6 +45,7 @@ class Generator:
             if kind in themes:
                 self.objects += [make(self) for _ in range(1 + self.chance(0.3))]
         self.objects = self.objects or [["future"]]
+        self.favourite = None  # what many of its tasks wait for, so that they meet there
         self.procs = 2 + self.below(4)
         bodies = [self.body(k, 0, 1 + self.below(6), ()) for k in range(self.procs)]
         spawns = [["spawn", k, ["proc", k]] for k in range(1, self.procs) if self.chance(0.85)]
@@ -52,7 +53,18 @@ class Generator:
         return {"objs": self.objects, "procs": bodies}
 
     def body(self, k, depth, length, scopes):
-        return [self.statement(k, depth, scopes) for _ in range(length)]
+        statements = []
+        for _ in range(length):
+            statements.append(self.statement(k, depth, scopes))
+            if self.is_a_gift(statements[-1]) and self.chance(0.3):
+                # Whoever was woken for it is perhaps cancelled before it runs.
+                statements.append(["cancel", self.any_slot(), None])
+        return statements
+
+    def is_a_gift(self, statement):
+        while statement[0] == "try" and statement[1]:
+            statement = statement[1][0]
+        return statement[0] in ("release", "set", "notify", "put_nowait", "get_nowait", "fset", "task_done")
 
     def of(self, *kinds):
         return [i for i, o in enumerate(self.objects) if o[0] in kinds]
@@ -69,6 +81,14 @@ class Generator:
     # --- what can be awaited ---
 
     def leaf(self, k):
+        if self.favourite and self.chance(0.3):
+            return self.favourite
+        chosen = self.any_leaf(k)
+        if chosen[0] not in ("sleep", "task", "proc"):
+            self.favourite = self.favourite or chosen
+        return chosen
+
+    def any_leaf(self, k):
         options = [["sleep", self.delay()]] * 3
         for i in self.of("lock", "sem", "bsem"):
             options += [["acquire", i]] * 2

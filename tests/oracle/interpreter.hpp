@@ -34,9 +34,9 @@ struct Object {
   std::unique_ptr<eddy::Barrier> barrier;
   Future future;
 
-  /// `call(queue)` with the queue that this is, of whichever kind.
+  /// `call(queue)` with the queue that this is, of whichever kind. What it gives may be a coroutine of `call`.
   template <class F>
-  auto with_queue(F call) {
+  auto with_queue(const F& call) {
     if (queue) return call(*queue);
     if (lifo) return call(*lifo);
     return call(*priority);

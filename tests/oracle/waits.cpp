@@ -157,7 +157,10 @@ Coro<Text> Interpreter::eval_primitive(std::string_view op, const Json& a) {
       co_await queue.join();
       co_return "";
     };
-    Coro<Text> operation = op == "get" ? object.with_queue(get) : op == "put" ? object.with_queue(put) : object.with_queue(join);
+    Coro<Text> operation;
+    if (op == "get") operation = object.with_queue(get);
+    else if (op == "put") operation = object.with_queue(put);
+    else operation = object.with_queue(join);
     value = co_await std::move(operation);
   }
   co_return value;

@@ -328,45 +328,160 @@ TEST(Sweeps, InAThread) {
   }, 4);
 }
 
-// A wait that was about to succeed must not be lost when its task is cancelled or fails: somebody else gets it.
-TEST(Sweeps, WhatOneWaiterDoesNotTakeGoesToTheNext) {
+namespace {
+
+// Two wait, and there is one to be had, which whoever got it gives on. Disturb one of them when it has been woken for it:
+// if that is lost, the other one waits for ever.
+template <class Wait, class Give>
+Coro<> hand_over(Wait wait, Give give) {
+  auto second = [&]() -> Coro<> {
+    co_await eddy::sleep(1s);
+    co_await wait();
+  };
+  auto other = eddy::create_task(second());
+  eddy::get_running_loop().call_later(2s, [&] { eddy::create_task(give()); });
+  std::exception_ptr error;
+  try {
+    co_await wait();
+    co_await give();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  try {
+    co_await other;
+  } catch (...) {
+    if (!error) error = std::current_exception();
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace
+
+TEST(Sweeps, ALockThatIsNotTakenGoesToTheNext) {
   sweep([]() -> Coro<> {
-    eddy::Queue<int> items;
-    eddy::Semaphore slots(0);
     eddy::Lock lock;
-    eddy::Condition condition;
-    int left = 2;
-    std::exception_ptr error;
-    auto take_all = [&]() -> Coro<> {
-      for (;;) {  // a worker starts anew until its work is done: so nothing but a lost wake-up can stop it
-        try {
-          auto slot = co_await slots;
-          auto held = co_await lock;
-          co_await items.get();
-          break;
-        } catch (const Failure&) {
-          slots.release();
-        }
-      }
+    co_await lock.acquire();
+    auto wait = [&]() -> Coro<> { co_await lock.acquire(); };
+    auto give = [&]() -> Coro<> {
+      lock.release();
+      co_return;
+    };
+    co_await hand_over(wait, give);
+  }, 6);
+}
+
+// cpython#90155
+TEST(Sweeps, ASlotThatIsNotTakenGoesToTheNext) {
+  sweep([]() -> Coro<> {
+    eddy::Semaphore slots(0);
+    auto wait = [&]() -> Coro<> { co_await slots.acquire(); };
+    auto give = [&]() -> Coro<> {
       slots.release();
-      --left;
+      co_return;
+    };
+    co_await hand_over(wait, give);
+  }, 6);
+}
+
+TEST(Sweeps, AnItemThatIsNotTakenGoesToTheNext) {
+  sweep([]() -> Coro<> {
+    eddy::Queue<int> queue;
+    auto wait = [&]() -> Coro<> { co_await queue.get(); };
+    auto give = [&]() -> Coro<> {
+      queue.put_nowait(1);
+      co_return;
+    };
+    co_await hand_over(wait, give);
+  }, 6);
+}
+
+TEST(Sweeps, RoomThatIsNotTakenGoesToTheNext) {
+  sweep([]() -> Coro<> {
+    eddy::Queue<int> queue(1);
+    queue.put_nowait(0);
+    auto wait = [&]() -> Coro<> { co_await queue.put(1); };
+    auto give = [&]() -> Coro<> {
+      queue.get_nowait();
+      co_return;
+    };
+    co_await hand_over(wait, give);
+  }, 6);
+}
+
+// cpython#112202
+TEST(Sweeps, ANotificationThatIsNotTakenGoesToTheNext) {
+  sweep([]() -> Coro<> {
+    eddy::Condition condition;
+    auto wait = [&]() -> Coro<> {
+      auto held = co_await condition;
+      co_await condition.wait();
+    };
+    auto give = [&]() -> Coro<> {
       auto held = co_await condition;
       condition.notify();
     };
-    auto workers = std::vector<Task<>>();
-    for (int i = 0; i < 2; ++i) workers.push_back(eddy::create_task(take_all()));
+    co_await hand_over(wait, give);
+  }, 6);
+}
+
+// cpython#86296
+TEST(Sweeps, ATimeoutDoesNotHideACancellation) {
+  sweep([]() -> Coro<> {
     try {
-      for (int i = 0; i < 2; ++i) items.put_nowait(i);
-      slots.release();
-      co_await eddy::sleep(1s);
+      co_await eddy::wait_for(give(1, 2s), 1s);
+    } catch (const eddy::TimeoutError&) {
+      EXPECT_EQ(eddy::current_task().cancelling(), 0);
+    }
+  }, 3);
+}
+
+// cpython#26923
+TEST(Sweeps, AGatherThatIsCancelledWaitsForItsChildren) {
+  auto scenario = []() -> Coro<> {
+    int running = 0;
+    auto child = [&]() -> Coro<> {
+      ++running;
+      bool cancelled = false;
+      try {
+        co_await eddy::sleep(1s);
+      } catch (const eddy::CancelledError&) {
+        cancelled = true;
+      }
+      if (cancelled) co_await eddy::sleep(1s);  // cleaning up takes its time
+      --running;
+    };
+    std::exception_ptr error;
+    try {
+      co_await eddy::gather(eddy::return_exceptions, child(), child());
     } catch (...) {
       error = std::current_exception();
     }
-    for (auto& worker : workers) worker.cancel();
-    co_await eddy::gather(eddy::return_exceptions, std::move(workers));
-    EXPECT_FALSE(lock.locked());
+    EXPECT_EQ(running, 0);
     if (error) std::rethrow_exception(error);
-  }, 4);
+  };
+  EXPECT_GE(cancel_everywhere(scenario), 4u);
+}
+
+// cpython#116720
+TEST(Sweeps, ATaskGroupThatFailsKeepsACancellationFromOutside) {
+  auto scenario = []() -> Coro<> {
+    auto fail = []() -> Coro<> {
+      co_await eddy::sleep(1s);
+      throw eddy::ValueError("child");
+    };
+    try {
+      co_await eddy::task_group([&](TaskGroup& group) -> Coro<> {
+        group.create_task(fail());
+        group.create_task(fail());
+        co_return;
+      });
+    } catch (const eddy::ExceptionGroup&) {
+    }
+    const bool was_cancelled = eddy::current_task().cancelling() > 0;
+    co_await eddy::sleep(0s);
+    EXPECT_FALSE(was_cancelled);  // then the await throws
+  };
+  EXPECT_GE(cancel_everywhere(scenario), 4u);
 }
 
 // A scenario that leaves something behind is told of.
