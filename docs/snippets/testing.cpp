@@ -43,7 +43,11 @@ Coro<> guarded_work() {
     auto slot = co_await slots;
     co_await eddy::sleep(1ms);
   };
-  co_await eddy::gather(work(), work());
+  co_await eddy::task_group([&](eddy::TaskGroup& group) -> Coro<> {
+    group.create_task(work());
+    group.create_task(work());
+    co_return;
+  });
 }
 // [/sweep]
 
@@ -52,5 +56,6 @@ void testing_program() {
   eddy::testing::run(waits_longer_each_time());
   eddy::testing::run(a_line_comes_in_pieces());
   eddy::testing::cancel_everywhere(guarded_work);
+  eddy::testing::fail_everywhere(guarded_work, std::runtime_error("the disk is full"));
   // [/run]
 }

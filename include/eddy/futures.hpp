@@ -15,7 +15,6 @@ class EventLoop;
 namespace detail {
 
 EventLoop& loop_of(const FutureCore& core) noexcept;
-bool cancel_with_message(FutureCore& core, std::string_view message);
 void break_promise(FutureCore& core) noexcept;
 
 template <class T>

@@ -55,10 +55,10 @@ class GatherWait {
   }
 
   void prepare(std::size_t members, bool as_results) {
-    group_ = new DoneGroup(members, as_results ? DoneGroup::Until::all_done : DoneGroup::Until::first_failure);
+    group_ = new DoneGroup(members, as_results ? DoneGroup::Until::all_done : DoneGroup::Until::first_failure, true);
   }
   void add(FutureCore& child) noexcept { group_->add(child); }
-  void wait(std::coroutine_handle<> where) { group_->wait(current_task_core(), where, Duration::max(), true); }
+  bool wait(std::coroutine_handle<> where) { return group_->wait_owning(current_task_core(), where); }
   void finish() {
     if (!group_) return;
     group_->finish_wait();
@@ -77,9 +77,9 @@ class [[nodiscard("co_await it")]] Gather {
   bool await_ready() const noexcept { return sizeof...(A) == 0; }
 
   template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> where) {
+  bool await_suspend(std::coroutine_handle<Promise> where) {
     start(site_of(where), std::index_sequence_for<A...>());
-    wait_.wait(where);
+    return wait_.wait(where);
   }
 
   auto await_resume() {
@@ -114,12 +114,12 @@ class [[nodiscard("co_await it")]] GatherRange {
   bool await_ready() const noexcept { return inputs_.empty(); }
 
   template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> where) {
+  bool await_suspend(std::coroutine_handle<Promise> where) {
     wait_.prepare(inputs_.size(), kResults);
     children_.reserve(inputs_.size());
     for (auto& input : inputs_) children_.push_back(child_of(std::move(input), site_of(where)));
     for (auto& child : children_) wait_.add(child.core());
-    wait_.wait(where);
+    return wait_.wait(where);
   }
 
   auto await_resume() {

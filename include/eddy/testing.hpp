@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Tests of programs that use eddy: virtual time, and a cancellation at every place where one can come.
+// Tests of programs that use eddy: virtual time, and a cancellation or a failure at every place where one can come.
 // Test bodies are coroutines; the clock jumps when nothing can run, so a test of an hour takes microseconds.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/runners.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/tasks.hpp>
+#include <exception>
 #include <functional>
 #include <string>
 #include <utility>
@@ -92,11 +94,32 @@ struct PairOptions {
 };
 StreamPair stream_pair(PairOptions options = {});
 
+struct SweepOptions {
+  /// What still runs when the scenario has ended is cancelled and waited for, as run() does; else it must not.
+  bool cancel_rest = false;
+};
+
 /// Runs `scenario()`, a function that makes a coroutine, again and again, each time on a new simulated
 /// loop with its main task cancelled at another place: before its n-th step, and after it while it waits.
 ///
 /// Each run must end, by whatever exception, and leave no task, timer or stream behind: throws
 /// std::logic_error that says where the cancellation came and what was left. Gives the number of runs.
-std::size_t cancel_everywhere(const std::function<Coro<>()>& scenario);
+std::size_t cancel_everywhere(const std::function<Coro<>()>& scenario, SweepOptions options = {});
+
+/// Runs `scenario()` again and again, each time with another await of any of its tasks throwing `failure` in the
+/// place of its normal end: the n-th await, in order of time, at which a task had come to wait. What only other
+/// tasks can end is not failed: the end of a task group.
+///
+/// Each run must end and leave nothing behind, as of cancel_everywhere(), and the failure must be thrown by the
+/// scenario or handled in it: one that reaches the loop's exception handler is told of by std::logic_error. Gives
+/// the number of runs.
+std::size_t fail_everywhere(const std::function<Coro<>()>& scenario, std::exception_ptr failure,
+                            SweepOptions options = {});
+/// The same with an exception: `fail_everywhere(scenario, OSError(ECONNRESET, "read"))`.
+template <class E>
+  requires(!std::same_as<E, std::exception_ptr>)
+std::size_t fail_everywhere(const std::function<Coro<>()>& scenario, E failure, SweepOptions options = {}) {
+  return fail_everywhere(scenario, std::make_exception_ptr(std::move(failure)), options);
+}
 
 }  // namespace eddy::testing

@@ -98,8 +98,8 @@ Coro<std::remove_cvref_t<AwaitResult<A&&>>> cancel_at_once(A awaitable, TimeoutC
     std::vector<decltype(child)> all;
     all.push_back(child);
     co_await wait(std::move(all));
+    if (child.cancelled()) throw_timeout(*core);
   }
-  if (child.cancelled()) throw_timeout(*core);
   if constexpr (std::is_void_v<typename decltype(child)::value_type>) child.result();
   else if constexpr (kShared) co_return child.result();
   else {

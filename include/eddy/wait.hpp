@@ -48,12 +48,12 @@ class [[nodiscard("co_await it")]] Wait {
 
   bool await_ready() const {
     if (futures_.empty()) throw_wait_for_nothing();
-    return is_over();
+    return false;  // as asyncio: it takes two turns even if everything is done
   }
   void await_suspend(std::coroutine_handle<> where) {
-    group_ = new DoneGroup(futures_.size(), until_of(options_.return_when));
+    group_ = new DoneGroup(futures_.size(), until_of(options_.return_when), false);
     for (auto& future : futures_) group_->add(future.core());
-    group_->wait(current_task_core(), where, options_.timeout, false);
+    group_->wait(current_task_core(), where, options_.timeout);
   }
   WaitSets<H> await_resume() {
     if (group_) group_->finish_wait();
@@ -63,17 +63,6 @@ class [[nodiscard("co_await it")]] Wait {
   }
 
  private:
-  bool is_over() const noexcept {
-    bool all = true;
-    for (const auto& future : futures_) {
-      const bool failed = future.core().state == FutureState::failed;
-      if (future.done() && options_.return_when == FIRST_COMPLETED) return true;
-      if (failed && options_.return_when == FIRST_EXCEPTION) return true;
-      all = all && future.done();
-    }
-    return all;
-  }
-
   std::vector<H> futures_;
   WaitOptions options_;
   DoneGroup* group_ = nullptr;

@@ -34,13 +34,19 @@ struct DoneGroup::Timer final : WaitNode, ReadyNode, Pooled {
 
 const WaitOps DoneGroup::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr, &visit_members, "group"};
 
-DoneGroup::DoneGroup(std::size_t members, Until until) : members_(new Member[members]), until_(until) {}
+DoneGroup::DoneGroup(std::size_t members, Until until, bool owning)
+    : members_(new Member[members]), until_(until), owning_(owning) {}
 
 void DoneGroup::add(FutureCore& member) noexcept {
   Member& node = members_[added_++];
   node.group = this;
   node.drop = &drop_member;
   ++pending_;
+  if (owning_ && member.done()) {
+    node.was_done = true;
+    node.target = &member;
+    return;
+  }
   ++references_;
   node.attach(member, &run_member);
 }
@@ -63,15 +69,13 @@ void DoneGroup::drop_member(DoneNode& node) noexcept {
 
 void DoneGroup::member_done(FutureCore& member) noexcept {
   --pending_;
+  // A gather() hands its members' exceptions on, or has thrown already: either way they count as seen.
+  if (owning_) member.flags &= static_cast<std::uint8_t>(~kUnread);
+  if (ended_) return;
   const bool failed = member.state == FutureState::failed;
-  if (ended_) {
-    // gather() has already thrown: what its other members throw later counts as seen.
-    if (until_ == Until::first_failure) member.flags &= static_cast<std::uint8_t>(~kUnread);
-    return;
-  }
   if (until_ == Until::first_failure && (failed || member.cancelled())) {
     failure_ = member.failure();
-    member.flags &= static_cast<std::uint8_t>(~kUnread);
+    failure_is_cancellation_ = member.cancelled();
     return end();
   }
   if (pending_ == 0 || until_ == Until::first_done || (until_ == Until::first_exception && failed)) end();
@@ -82,9 +86,17 @@ void DoneGroup::end() noexcept {
   if (waiter_) waiter_->wake();
 }
 
-void DoneGroup::wait(TaskCore& task, std::coroutine_handle<> where, Duration timeout, bool cancel_members) {
+bool DoneGroup::wait_owning(TaskCore& task, std::coroutine_handle<> where) {
+  for (std::size_t i = 0; i < added_; ++i) {
+    if (members_[i].was_done) member_done(*std::exchange(members_[i].target, nullptr));
+  }
+  if (ended_) return false;
+  wait(task, where, Duration::max());
+  return true;
+}
+
+void DoneGroup::wait(TaskCore& task, std::coroutine_handle<> where, Duration timeout) {
   waiter_ = &task;
-  cancels_members_ = cancel_members;
   if (timeout < Duration::max()) {
     timer_ = new Timer(*this);
     auto& loop = Loop::of(*task.loop);
@@ -103,10 +115,15 @@ void DoneGroup::stop_timer() noexcept {
 }
 
 void DoneGroup::finish_wait() {
+  if (!waiter_) return;  // it did not suspend
   stop_timer();
   TaskCore& task = *std::exchange(waiter_, nullptr);
-  task.throw_if_cancelled();
-  if (cancel_requested_) task.throw_cancelled();
+  const bool ended_cancelled = cancel_requested_ && !failure_;  // a failure that came after all is told instead
+  if (task.must_throw()) {
+    if (!ended_cancelled && !failure_is_cancellation_) task.throw_cancelled();
+    task.take_cancellation();  // one CancelledError is enough: the one that came first
+  }
+  if (ended_cancelled) throw CancelledError(std::move(cancel_message_));
 }
 
 void DoneGroup::leave() noexcept {
@@ -125,7 +142,7 @@ void DoneGroup::leave() noexcept {
 
 CancelResult DoneGroup::cancel_wait(TaskCore& task) noexcept {
   auto& group = *static_cast<DoneGroup*>(task.object);
-  if (!group.cancels_members_) {
+  if (!group.owning_) {
     task.wake_cancelled();
     return CancelResult::accepted;
   }
@@ -138,6 +155,7 @@ CancelResult DoneGroup::cancel_wait(TaskCore& task) noexcept {
   }
   if (!any) return CancelResult::refused;
   group.cancel_requested_ = true;
+  group.cancel_message_ = std::move(message);
   return CancelResult::accepted;
 }
 

@@ -115,6 +115,13 @@ std::exception_ptr read_exception(FutureCore& core) {
   return core.failure();
 }
 
+// As asyncio: what came out of the wait stands, if that is a cancellation, and with it its message.
+void throw_cancelled_wait(TaskCore& task, FutureCore& core) {
+  if (!core.cancelled()) task.throw_cancelled();
+  task.take_cancellation();
+  core.rethrow();
+}
+
 void DoneNode::attach(FutureCore& future, void (*call)(ReadyNode&, Dispatch) noexcept) noexcept {
   run = call;
   target = &future;

@@ -212,7 +212,7 @@ Coro<> Condition::wait() {
     try {
       co_await acquire();
       held = true;
-    } catch (const CancelledError&) {
+    } catch (...) {  // nothing leaves this wait without the lock
       cancellation = std::current_exception();
     }
   }

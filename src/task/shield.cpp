@@ -26,10 +26,12 @@ class ShieldCore final : public DoneNode, public Pooled {
   }
   void finish() {
     TaskCore& task = *std::exchange(waiter_, nullptr);
-    if (task.must_throw()) {
-      abandoned_ = !inner_ended_;
-      task.throw_cancelled();
-    }
+    if (!task.must_throw()) return;
+    // Cancelled after the inner one was: that CancelledError, which came first, is thrown.
+    const bool was_over = !(task.flags & kWaitCancelled) && inner_cancelled_;
+    abandoned_ = !inner_ended_;
+    if (!was_over) task.throw_cancelled();
+    task.take_cancellation();
   }
   void leave() noexcept {
     waiter_ = nullptr;
@@ -47,6 +49,7 @@ class ShieldCore final : public DoneNode, public Pooled {
     auto& self = static_cast<ShieldCore&>(static_cast<DoneNode&>(node));
     FutureCore& inner = *self.target;
     self.inner_ended_ = true;
+    self.inner_cancelled_ = inner.cancelled();
     if (how == Dispatch::run) {
       if (self.waiter_ && !self.waiter_->must_throw()) self.waiter_->wake();
       else if (self.abandoned_ && inner.state == FutureState::failed) report(inner);
@@ -67,6 +70,7 @@ class ShieldCore final : public DoneNode, public Pooled {
   TaskCore* waiter_ = nullptr;
   int references_ = 2;
   bool inner_ended_ = false;
+  bool inner_cancelled_ = false;
   bool abandoned_ = false;  // its awaiter was cancelled while the inner one went on
 };
 

@@ -24,13 +24,35 @@ void expire_sleep(WaitNode& node) noexcept {
   task.loop->ready.push(task);
 }
 
+// The place in the ready queue of a task whose own node stands there as a timer that came too late.
+struct StandIn final : ReadyNode, Pooled {
+  explicit StandIn(TaskCore& stepped) noexcept : task(&stepped) { run = &step; }
+  TaskCore* task;
+
+  static void step(ReadyNode& node, Dispatch how) noexcept {
+    auto* self = static_cast<StandIn*>(&node);
+    TaskCore& stepped = *self->task;
+    delete self;
+    stepped.run(stepped, how);
+  }
+};
+
+// The timer came in this turn, but a cancellation was faster: its handle has no effect any more.
+void come_too_late(ReadyNode& node, Dispatch how) noexcept {
+  if (how == Dispatch::run) static_cast<TaskCore&>(node).run = &TaskCore::step;
+}
+
+// Either way the task's step takes its place in the ready queue now: cancelled tasks run in the order of their
+// cancellations.
 CancelResult cancel_sleep(TaskCore& task) noexcept {
   if (TimerQueue::is_armed(task)) {
     Loop::of(*task.loop).disarm(task);
     task.wake_cancelled();
-  } else {
-    task.flags |= kWaitCancelled;  // step_again is on its way
+    return CancelResult::accepted;
   }
+  task.flags = static_cast<std::uint8_t>((task.flags | kWaitCancelled) & ~kWaiting);
+  task.run = &come_too_late;
+  task.loop->ready.push(*new StandIn(task));
   return CancelResult::accepted;
 }
 

@@ -120,7 +120,10 @@ void conclude_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<>
 bool TaskCore::cancel_task(std::exception_ptr message) noexcept {
   if (done()) return false;
   if (cancel_requests < UINT16_MAX) ++cancel_requests;
-  if (message || (extra && extra->cancel_message)) extra_of(*this).cancel_message = std::move(message);
+  // A wait that is cancelled already ends with the message it was cancelled with.
+  if (!(flags & kWaitCancelled) && (message || (extra && extra->cancel_message))) {
+    extra_of(*this).cancel_message = std::move(message);
+  }
   if (waiting() && WaitNode::ops->cancel(*this) == CancelResult::accepted) return true;
   flags |= kMustCancel;
   if (extra) extra->level_cancel = false;
@@ -141,6 +144,10 @@ std::exception_ptr TaskCore::take_cancellation() noexcept {
 }
 
 void TaskCore::throw_cancelled() {
+  if (extra && extra->failure) {
+    flags &= static_cast<std::uint8_t>(~(kMustCancel | kWaitCancelled));
+    std::rethrow_exception(std::exchange(extra->failure, nullptr));
+  }
   if (auto with_message = take_cancellation()) std::rethrow_exception(with_message);
   throw CancelledError();
 }

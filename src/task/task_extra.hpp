@@ -39,6 +39,7 @@ struct TaskExtra {
   ContextRef context;
   ScopeMember scope;
   bool level_cancel = false;  // kMustCancel is set by a cancelled scope, not by a cancel()
+  std::exception_ptr failure;  // thrown at the next step instead of a CancelledError: fail_everywhere() of testing
   // Where the task was made and what it ran, once a failure has outlived its coroutine.
   const char* function = nullptr;
   const char* file = nullptr;

@@ -182,6 +182,7 @@ constexpr detail::WaitOps kGroupWait{
       static_cast<const TaskGroup*>(task.object)->visit_members(visitor);
     },
     "task group",
+    true,
 };
 
 }  // namespace

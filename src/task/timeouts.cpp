@@ -19,33 +19,53 @@ struct TimeoutCore final : WaitNode, ReadyNode, Pooled {
 
   static void expire(WaitNode& node) noexcept {
     auto& self = static_cast<TimeoutCore&>(node);
+    self.queued_for = self.schedules;
     if (std::exchange(self.queued, true)) self.release();
     else self.loop->ready.push(self);
   }
   static void fire(ReadyNode& node, Dispatch how) noexcept {
     auto& self = static_cast<TimeoutCore&>(node);
     self.queued = false;
-    // Rescheduled or left since it came into the ready queue: without effect.
-    const bool due = self.state == State::active && self.deadline <= Loop::of(*self.loop).time();
-    if (how == Dispatch::run && due) {
-      self.state = State::expiring;
-      self.task->cancel_task(nullptr);
-    }
-    self.release();
+    self.time_is_up(self.queued_for, how);
   }
+  // Rescheduled or left since it came into the ready queue: without effect.
+  void time_is_up(std::uint16_t schedule, Dispatch how) noexcept {
+    if (how == Dispatch::run && state == State::active && schedule == schedules) {
+      state = State::expiring;
+      task->cancel_task(nullptr);
+    }
+    release();
+  }
+  // Its place in the ready queue if it is due anew while its own node stands there for an earlier schedule.
+  struct DueAgain final : ReadyNode, Pooled {
+    explicit DueAgain(TimeoutCore& owner) noexcept : core(owner), schedule(owner.schedules) {
+      run = [](ReadyNode& node, Dispatch how) noexcept {
+        auto* self = static_cast<DueAgain*>(&node);
+        self->core.time_is_up(self->schedule, how);
+        delete self;
+      };
+    }
+    TimeoutCore& core;
+    std::uint16_t schedule;
+  };
   void release() noexcept {
     if (--references == 0) delete this;
   }
 
   void arm() {
+    ++schedules;
     if (deadline >= Duration::max().count()) return;
     if (deadline > Loop::of(*loop).time()) {
       ++references;
       Loop::of(*loop).arm(*this, deadline);
-    } else if (!std::exchange(queued, true)) {  // over already: before whatever the body makes ready
-      ++references;
-      loop->ready.push(*this);
+      return;
     }
+    // Over already: before whatever the body makes ready.
+    ++references;
+    if (queued) return loop->ready.push(*new DueAgain(*this));
+    queued = true;
+    queued_for = schedules;
+    loop->ready.push(*this);
   }
   void disarm() noexcept {
     if (!TimerQueue::is_armed(*this)) return;
@@ -59,6 +79,8 @@ struct TimeoutCore final : WaitNode, ReadyNode, Pooled {
   std::int64_t deadline = 0;  // on the loop's clock
   int references = 1;
   std::uint16_t cancelling = 0;  // the task's count on entry
+  std::uint16_t schedules = 0;   // how often it was given a deadline
+  std::uint16_t queued_for = 0;  // which of them its own node stands in the ready queue for
   State state = State::created;
   bool is_deadline = false;
   bool queued = false;  // in the ready queue

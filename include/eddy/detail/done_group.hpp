@@ -25,12 +25,17 @@ class DoneGroup {
     all_done,
   };
 
-  DoneGroup(std::size_t members, Until until);
+  /// `owning`: of a gather().
+  DoneGroup(std::size_t members, Until until, bool owning);
 
   /// Members are added in order, before wait().
   void add(FutureCore& member) noexcept;
 
-  void wait(TaskCore& task, std::coroutine_handle<> where, Duration timeout, bool cancel_members);
+  /// Suspends the task until the group ends, or `timeout` is over.
+  void wait(TaskCore& task, std::coroutine_handle<> where, Duration timeout);
+  /// The same for gather(): a cancellation goes to the members, and members that are done count at once.
+  /// False: with them the group has ended, the task does not suspend.
+  bool wait_owning(TaskCore& task, std::coroutine_handle<> where);
 
   /// After the await: throws CancelledError if the waiting task was cancelled; stops listening.
   void finish_wait();
@@ -44,6 +49,7 @@ class DoneGroup {
  private:
   struct Member : DoneNode {
     DoneGroup* group = nullptr;
+    bool was_done = false;  // when it was added to an owning group
   };
   ~DoneGroup() = default;
 
@@ -73,9 +79,11 @@ class DoneGroup {
   TaskCore* waiter_ = nullptr;
   Timer* timer_ = nullptr;
   std::exception_ptr failure_;
+  std::exception_ptr cancel_message_;  // of the last cancellation that went to the members
   Until until_;
-  bool cancels_members_ = false;
+  bool owning_;
   bool cancel_requested_ = false;
+  bool failure_is_cancellation_ = false;
   bool ended_ = false;
 };
 
@@ -84,13 +92,13 @@ class DoneGroup {
 class [[nodiscard("co_await it")]] DoneWait {
  public:
   template <class... Core>
-  explicit DoneWait(DoneGroup::Until until, Core&... members) : group_(new DoneGroup(sizeof...(members), until)) {
+  explicit DoneWait(DoneGroup::Until until, Core&... members) : group_(new DoneGroup(sizeof...(members), until, false)) {
     (group_->add(members), ...);
   }
   /// Of a range of handles.
   template <class Handles>
   static DoneWait of(DoneGroup::Until until, const Handles& handles) {
-    DoneWait wait(new DoneGroup(handles.size(), until));
+    DoneWait wait(new DoneGroup(handles.size(), until, false));
     for (const auto& handle : handles) wait.group_->add(handle.core());
     return wait;
   }
@@ -100,7 +108,7 @@ class [[nodiscard("co_await it")]] DoneWait {
   }
 
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> where) { group_->wait(current_task_core(), where, Duration::max(), false); }
+  void await_suspend(std::coroutine_handle<> where) { group_->wait(current_task_core(), where, Duration::max()); }
   void await_resume() { group_->finish_wait(); }
 
  private:

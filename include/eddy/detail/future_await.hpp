@@ -8,6 +8,7 @@
 #include <eddy/detail/result_slot.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <new>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -71,11 +72,17 @@ ConstResult<T> read_result(FutureCore& core, [[maybe_unused]] ValueHolder<T>& ho
 
 std::exception_ptr read_exception(FutureCore& core);
 
+/// cancel() of a future or a task with a text for CancelledError::message().
+bool cancel_with_message(FutureCore& core, std::string_view message);
+
 /// How a task waits for a future or another task.
 extern const WaitOps kFutureWait;
 
 /// Throws RuntimeError: a task that awaits itself, a future of another loop.
 void check_awaitable(const FutureCore& core);
+
+/// Ends the wait of a task that was cancelled while, or after, it waited for `core`.
+[[noreturn]] void throw_cancelled_wait(TaskCore& task, FutureCore& core);
 
 /// Awaits `Box`, a FutureCore with a `holder`. `kMove`: the handle was a temporary, its value is moved out.
 ///
@@ -99,7 +106,10 @@ class FutureAwaiter {
     waited_ = true;
   }
   std::conditional_t<kMove, T, ConstResult<T>> await_resume() {
-    if (waited_) current_task_core().throw_if_cancelled();
+    if (waited_) {
+      TaskCore& task = current_task_core();
+      if (task.must_throw()) [[unlikely]] throw_cancelled_wait(task, *box_);
+    }
     if (box_->state != FutureState::finished) [[unlikely]] box_->rethrow();
     if constexpr (std::is_void_v<T>) return;
     else if constexpr (kMove) return take_from(box_->holder);

@@ -59,6 +59,7 @@ struct WaitOps {
   void (*expire)(WaitNode&) noexcept = nullptr;    // the timer that this node is has come
   void (*awaits)(const TaskCore&, AwaitVisitor&) = nullptr;  // who can end the wait: futures, tasks
   const char* kind = nullptr;  // "sleep", "lock", …: for debuggers, which can call no function
+  bool never_fails = false;                        // only other tasks end it: fail_everywhere() leaves it alone
 };
 
 /// A place in somebody's list of waiters, or in the timers: a task's, a callback's.
