@@ -148,11 +148,14 @@ CancelResult DoneGroup::cancel_wait(TaskCore& task) noexcept {
   }
   // The group ends when its members have: cancelled or not, all of them have been heard.
   auto message = task.extra ? task.extra->cancel_message : nullptr;
-  bool any = false;
-  for (std::size_t i = 0; i < group.added_; ++i) {
-    auto* member = group.members_[i].target;
-    if (member && member->cancel(message)) any = true;
-  }
+  const bool any = task.pass_on_cancellation([&] {
+    bool accepted = false;
+    for (std::size_t i = 0; i < group.added_; ++i) {
+      auto* member = group.members_[i].target;
+      if (member && member->cancel(message)) accepted = true;
+    }
+    return accepted;
+  });
   if (!any) return CancelResult::refused;
   group.cancel_requested_ = true;
   group.cancel_message_ = std::move(message);

@@ -150,7 +150,11 @@ FutureCore& awaited(const TaskCore& task) noexcept { return *static_cast<FutureC
 
 CancelResult cancel_awaited(TaskCore& task) noexcept {
   auto message = task.extra ? task.extra->cancel_message : nullptr;
-  return awaited(task).cancel(std::move(message)) ? CancelResult::accepted : CancelResult::refused;
+  FutureCore& target = awaited(task);
+  // A future wakes its waiters at once; a task ends later.
+  const bool accepted = target.is_task() ? task.pass_on_cancellation([&] { return target.cancel(std::move(message)); })
+                                         : target.cancel(std::move(message));
+  return accepted ? CancelResult::accepted : CancelResult::refused;
 }
 void detach_awaiter(TaskCore& task) noexcept {
   if (task.WaitNode::is_linked()) awaited(task).waiters.remove(static_cast<WaitNode&>(task));

@@ -26,6 +26,24 @@ ASYNC_TEST(Cancel, TASK_13_OfADoneTaskGivesFalse) {
   EXPECT_FALSE(task.cancelled());
 }
 
+TEST(Cancel, GoesRoundARingOfTasksOnce) {
+  auto ring = []() -> Coro<> {
+    Task<> first, second, third;
+    auto await_second = [&]() -> Coro<> { co_await second; };
+    auto await_third = [&]() -> Coro<> { co_await eddy::gather(third); };
+    auto await_first = [&]() -> Coro<> { co_await first; };
+    first = eddy::create_task(await_second());
+    second = eddy::create_task(await_third());
+    third = eddy::create_task(await_first());
+    co_await settle();
+    EXPECT_TRUE(first.cancel());
+    EXPECT_FALSE(first.done() || second.done() || third.done());
+    co_await settle();
+    co_await first;
+  };
+  EXPECT_THROW(eddy::testing::run(ring()), eddy::DeadlockError);  // nobody can end first: but it is told
+}
+
 // 1
 ASYNC_TEST(Cancel, IsCountedAndTakesEffectLater) {
   auto task = eddy::create_task(eddy::sleep(1h));

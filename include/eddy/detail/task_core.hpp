@@ -185,6 +185,16 @@ struct TaskCore : FutureCore, ReadyNode, WaitNode, TaskListNode {
     flags |= kWaiting;
   }
 
+  /// Passes a cancellation on to what the task waits for, tasks or a group: `call()`. Meanwhile the task does not
+  /// count as waiting, so that a ring of tasks that await each other is gone round once.
+  template <class F>
+  auto pass_on_cancellation(F call) noexcept {
+    flags &= static_cast<std::uint8_t>(~kWaiting);
+    const auto result = call();
+    flags |= kWaiting;
+    return result;
+  }
+
   /// Onto the ready queue, if it waits.
   inline void wake() noexcept;
   /// wake() for a wait that was cancelled.
