@@ -40,7 +40,10 @@ BACKEND_TEST(ThreadsafeRun, GivesValuesAndExceptionsToAThread) {
 BACKEND_TEST(ThreadsafeRun, CancelledByTheThreadCancelsTheTask) {
   auto& here = loop();
   auto unwound = loop().create_future<>();
+  std::atomic<bool> begun{false};
   auto wait = [&]() -> Coro<int> {
+    begun = true;
+    begun.notify_all();
     try {
       co_await eddy::sleep(1h);
     } catch (const CancelledError&) {
@@ -51,6 +54,7 @@ BACKEND_TEST(ThreadsafeRun, CancelledByTheThreadCancelsTheTask) {
   };
   auto job = [&] {
     auto future = run_coroutine_threadsafe(wait(), here);
+    begun.wait(false);
     EXPECT_THROW(future.result(10ms), eddy::TimeoutError);
     EXPECT_TRUE(future.cancel());
     EXPECT_THROW(future.result(), CancelledError);
