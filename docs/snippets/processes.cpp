@@ -70,7 +70,9 @@ void database(mp::Queue<std::optional<Query>> queries) {  // runs in a process o
 
 Coro<std::string> ask(mp::Queue<std::optional<Query>>& queries, std::string text) {
   auto [here, there] = mp::pipe<int, std::string>();
-  co_await queries.put(Query{std::move(text), std::move(there)});
+  std::optional query(Query{std::move(text), std::move(there)});
+  co_await queries.put(query);
+  query.reset();  // the database has a copy of the end: it shall be the only one
   co_return co_await here.recv();
 }
 // [/answers]

@@ -4,7 +4,6 @@
 // aggregate have one byte. Not a format for files: another build may lay values out differently.
 #pragma once
 
-#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>

@@ -199,6 +199,19 @@ BACKEND_TEST(Mp, AFullQueueMakesPutWait) {
   EXPECT_TRUE(queue.empty());
 }
 
+TEST(Mp, MP_03_ItemsHaveNoNameInSharedMemory) {
+  const auto names = [] {
+    std::string text;
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) text += entry.path().string() + " ";
+    return text;
+  };
+  const auto before = names();
+  mp::Queue<std::string> queue;
+  queue.blocking_put(std::string(1'000'000, 'x'));
+  EXPECT_EQ(names(), before);
+  EXPECT_EQ(queue.blocking_get().size(), 1'000'000u);
+}
+
 BACKEND_TEST(Mp, ALoopInAChildTalksToALoopHere) {
   auto [here, there] = mp::pipe<int>();
   mp::Process child(run_a_loop, there);

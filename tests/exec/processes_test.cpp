@@ -221,6 +221,16 @@ TEST(ProcessPool, AWorkerThatDiesIdleBreaksThePool) {
   EXPECT_EQ(text, "a worker process of the pool died by signal 9 (Killed) while it waited for a job");
 }
 
+// As in a program whose main() runs although it was started as a worker: it must not start workers in turn.
+TEST(ProcessPool, AProgramThatEddyDoesNotEnterStartsNoWorkers) {
+  ::setenv("EDDY_WORKER", "1", 1);
+  ProcessPoolExecutor pool{{.max_workers = 1}};
+  EXPECT_EQ(TEXT_OF(BrokenProcessPool, pool.submit(square, 1).result()),
+            "a worker process of the pool could not be started: cannot start a process: this program's own start does not pass "
+            "through eddy, as in a plug-in that was loaded with dlopen; link eddy into the program itself");
+  ::unsetenv("EDDY_WORKER");
+}
+
 TEST(ProcessPool, AnInitializerRunsFirstInEachProcess) {
   ProcessPoolExecutor plain{{.max_workers = 1, .initializer = set_up}};
   EXPECT_EQ(plain.submit(what_was_set_up).result(), "7");

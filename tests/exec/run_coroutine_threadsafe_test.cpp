@@ -39,7 +39,10 @@ BACKEND_TEST(ThreadsafeRun, FUT_13_SYS_03_GivesValuesAndExceptionsToAThread) {
 BACKEND_TEST(ThreadsafeRun, FUT_13_CancelledByTheThreadCancelsTheTask) {
   auto& here = loop();
   auto unwound = loop().create_future<>();
+  std::atomic<bool> begun{false};
   auto wait = [&]() -> Coro<int> {
+    begun = true;
+    begun.notify_all();
     try {
       co_await eddy::sleep(1h);
     } catch (const CancelledError&) {
@@ -50,6 +53,7 @@ BACKEND_TEST(ThreadsafeRun, FUT_13_CancelledByTheThreadCancelsTheTask) {
   };
   auto job = [&] {
     auto future = run_coroutine_threadsafe(wait(), here);
+    begun.wait(false);
     EXPECT_THROW(future.result(10ms), eddy::TimeoutError);
     EXPECT_TRUE(future.cancel());
     EXPECT_THROW(future.result(), CancelledError);
