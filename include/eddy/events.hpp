@@ -207,5 +207,7 @@ EventLoop& get_running_loop();
 
 /// Every task of the running loop that has not ended, in order of creation.
 std::vector<AnyTask> all_tasks();
+/// Of a loop of this thread, running or not. For the tasks of other threads: inspect::report().
+std::vector<AnyTask> all_tasks(EventLoop& loop);
 
 }  // namespace eddy
