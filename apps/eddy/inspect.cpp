@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 // eddy ps, pstree, metrics: what the tasks of a running program wait for.
-#include "commands.hpp"
-
 #include <CLI/CLI.hpp>
-#include <eddy/exceptions.hpp>
-#include <eddy/inspect.hpp>
-
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <eddy/exceptions.hpp>
+#include <eddy/inspect.hpp>
 #include <string>
 #include <thread>
+
+#include "commands.hpp"
 
 namespace {
 
@@ -61,8 +60,10 @@ int run(const char* name, const Arguments& arguments, inspect::Report report) {
       inspect::set_debug_of(arguments.pid, arguments.debug == "on", timeout_of(arguments));
       return 0;
     }
-    if (arguments.metrics) report = inspect::Report::metrics;
-    else if (arguments.json) report = inspect::Report::json;
+    if (arguments.metrics)
+      report = inspect::Report::metrics;
+    else if (arguments.json)
+      report = inspect::Report::json;
     std::fputs(ask(arguments, report).c_str(), stdout);
     return 0;
   } catch (const std::exception& error) {
@@ -77,14 +78,18 @@ int command(int argc, char** argv, const char* name, const char* help, inspect::
   app.add_option("pid", arguments.pid, "the process; without it, those that can be looked into are listed")
       ->check(CLI::PositiveNumber)
       ->type_name("PID");
-  app.add_option("-r,--retries", arguments.retries, "ask again so many times if it does not listen yet or is slow")
+  app.add_option("-r,--retries", arguments.retries,
+                 "ask again so many times if it does not listen yet or is slow")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("-t,--timeout", arguments.timeout, "seconds to wait for an answer; default 5")->check(CLI::PositiveNumber);
+  app.add_option("-t,--timeout", arguments.timeout, "seconds to wait for an answer; default 5")
+      ->check(CLI::PositiveNumber);
   if (report != inspect::Report::metrics) {
     auto* json = app.add_flag("--json", arguments.json, "everything, as one JSON object");
-    auto* metrics = app.add_flag("--metrics", arguments.metrics, "what its loops have done, as OpenMetrics text");
+    auto* metrics =
+        app.add_flag("--metrics", arguments.metrics, "what its loops have done, as OpenMetrics text");
     json->excludes(metrics);
-    app.add_option("--debug", arguments.debug, "switch the debug mode of its loops")->check(CLI::IsMember({"on", "off"}));
+    app.add_option("--debug", arguments.debug, "switch the debug mode of its loops")
+        ->check(CLI::IsMember({"on", "off"}));
   }
   try {
     app.parse(argc, argv);
@@ -97,20 +102,23 @@ int command(int argc, char** argv, const char* name, const char* help, inspect::
 }  // namespace
 
 int ps_command(int argc, char** argv) {
-  return command(argc, argv, "ps",
-                 "Prints the tasks of a running program: state, coroutine, where it was made, what it waits for.\n"
-                 "The program has to be started with EDDY_INSPECT=1, or call eddy::inspect::serve().",
-                 inspect::Report::table);
+  return command(
+      argc, argv, "ps",
+      "Prints the tasks of a running program: state, coroutine, where it was made, what it waits for.\n"
+      "The program has to be started with EDDY_INSPECT=1, or call eddy::inspect::serve().",
+      inspect::Report::table);
 }
 
 int pstree_command(int argc, char** argv) {
-  return command(argc, argv, "pstree",
-                 "Prints the tasks of a running program as a tree: who waits for whom, by function and line.\n"
-                 "The program has to be started with EDDY_INSPECT=1, or call eddy::inspect::serve().",
-                 inspect::Report::tree);
+  return command(
+      argc, argv, "pstree",
+      "Prints the tasks of a running program as a tree: who waits for whom, by function and line.\n"
+      "The program has to be started with EDDY_INSPECT=1, or call eddy::inspect::serve().",
+      inspect::Report::tree);
 }
 
 int metrics_command(int argc, char** argv) {
-  return command(argc, argv, "metrics", "Prints what the loops of a running program have done, as OpenMetrics text.",
+  return command(argc, argv, "metrics",
+                 "Prints what the loops of a running program have done, as OpenMetrics text.",
                  inspect::Report::metrics);
 }

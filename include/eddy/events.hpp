@@ -229,5 +229,7 @@ inline void eager_task_factory(const AnyTask&, TaskOptions& options) noexcept { 
 
 /// Every task of the running loop that has not ended, in order of creation.
 std::vector<AnyTask> all_tasks();
+/// Of a loop of this thread, running or not. For the tasks of other threads: inspect::report().
+std::vector<AnyTask> all_tasks(EventLoop& loop);
 
 }  // namespace eddy

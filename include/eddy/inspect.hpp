@@ -101,6 +101,9 @@ enum class Report {
   metrics,  // OpenMetrics text
   json,     // all of it
 };
+/// Of this process, from any thread, also from a task; served or not. Waits up to 200 ms, and 3 s at most, for each
+/// of its loops but the one that runs on the calling thread.
+std::string report(Report kind);
 /// Asks a process. Throws ProcessLookupError if there is none, OSError if it cannot be looked into,
 /// TimeoutError if it does not answer, RuntimeError with what it answered instead.
 std::string report_of(int pid, Report report, Duration timeout = std::chrono::seconds(5));

@@ -33,21 +33,21 @@ struct TimeHistogram {
 ///     co_await sleep(1s);
 ///     auto load = loop.metrics().busy_share(before);   // 0.2: a fifth of the second
 struct LoopMetrics {
-  std::uint64_t loop = 0;          // the number of the loop in its process: 1, 2, …
-  std::uint64_t turns = 0;         // rounds of the ready queue
-  std::uint64_t polls = 0;         // looks at the kernel
-  std::uint64_t steps = 0;         // of tasks
-  std::uint64_t callbacks = 0;     // everything else that ran: call_soon, timers, done callbacks, transfers
+  std::uint64_t loop = 0;       // the number of the loop in its process: 1, 2, …
+  std::uint64_t turns = 0;      // rounds of the ready queue
+  std::uint64_t polls = 0;      // looks at the kernel
+  std::uint64_t steps = 0;      // of tasks
+  std::uint64_t callbacks = 0;  // everything else that ran: call_soon, timers, done callbacks, transfers
   std::uint64_t tasks_made = 0;
-  std::uint64_t thread_hops = 0;   // callbacks and results that came from other threads
-  std::size_t tasks = 0;           // that have not ended
+  std::uint64_t thread_hops = 0;  // callbacks and results that came from other threads
+  std::size_t tasks = 0;          // that have not ended
   std::size_t timers = 0;
-  std::size_t descriptors = 0;     // that the kernel watches for the loop
-  Duration busy;                   // while it ran: time that was not spent asleep in the kernel
-  Duration idle;                   // time that was
-  TimeHistogram lag;               // how long the loop was away from the kernel at a stretch: what became ready
-                                   // just after a look waited that long
-  TimeHistogram timer_lag;         // how late timers were
+  std::size_t descriptors = 0;  // that the kernel watches for the loop
+  Duration busy;                // while it ran: time that was not spent asleep in the kernel
+  Duration idle;                // time that was
+  TimeHistogram lag;            // how long the loop was away from the kernel at a stretch: what became ready
+                                // just after a look waited that long
+  TimeHistogram timer_lag;      // how late timers were
 
   /// busy / (busy + idle); 0 before anything ran.
   double busy_share() const noexcept;

@@ -31,8 +31,9 @@ class ElfFile {
  public:
   explicit ElfFile(const char* path) {
     const UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
-    struct stat status{};
-    if (!fd || ::fstat(fd.get(), &status) != 0 || status.st_size < static_cast<off_t>(sizeof(ElfW(Ehdr)))) return;
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) != 0 || status.st_size < static_cast<off_t>(sizeof(ElfW(Ehdr))))
+      return;
     size_ = static_cast<std::size_t>(status.st_size);
     void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
     if (mapped == MAP_FAILED) return;
@@ -62,7 +63,7 @@ class ElfFile {
   }
 
  private:
-  const ElfW(Ehdr)& header() const noexcept { return *reinterpret_cast<const ElfW(Ehdr)*>(bytes_); }
+  const ElfW(Ehdr) & header() const noexcept { return *reinterpret_cast<const ElfW(Ehdr)*>(bytes_); }
 
   template <class T>
   std::span<const T> table(std::uintptr_t offset, std::uintptr_t bytes) const noexcept {
@@ -74,7 +75,8 @@ class ElfFile {
     const auto sections = table<ElfW(Shdr)>(header().e_shoff, header().e_shnum * sizeof(ElfW(Shdr)));
     for (const auto wanted : {SHT_SYMTAB, SHT_DYNSYM}) {
       for (const auto& section : sections) {
-        if (section.sh_type != static_cast<ElfW(Word)>(wanted) || section.sh_link >= sections.size()) continue;
+        if (section.sh_type != static_cast<ElfW(Word)>(wanted) || section.sh_link >= sections.size())
+          continue;
         const auto& strings = sections[section.sh_link];
         const auto names = table<char>(strings.sh_offset, strings.sh_size);
         if (names.empty() || names.back() != '\0') continue;
@@ -114,10 +116,12 @@ class Symbolizer {
     }
     place.module = file_name(is_program ? program_invocation_name : map->l_name);
     place.module_offset = reinterpret_cast<std::uintptr_t>(code) - map->l_addr;
-    auto mangled = file_->has_symbols() ? file_->function(place.module_offset, place.offset) : std::string_view();
+    auto mangled =
+        file_->has_symbols() ? file_->function(place.module_offset, place.offset) : std::string_view();
     if (mangled.empty() && info.dli_sname) {
       mangled = info.dli_sname;
-      place.offset = reinterpret_cast<std::uintptr_t>(code) - reinterpret_cast<std::uintptr_t>(info.dli_saddr);
+      place.offset =
+          reinterpret_cast<std::uintptr_t>(code) - reinterpret_cast<std::uintptr_t>(info.dli_saddr);
     }
     if (!mangled.empty()) place.function = demangle(std::string(mangled));
     return place;
@@ -161,8 +165,8 @@ std::vector<std::string> NativeStack::lines() const {
     } else if (place.function.empty()) {
       text.push_back(fmt::format("{}+0x{:x}", place.module, place.module_offset));
     } else {
-      text.push_back(
-          fmt::format("{}+0x{:x} ({}+0x{:x})", place.function, place.offset, place.module, place.module_offset));
+      text.push_back(fmt::format("{}+0x{:x} ({}+0x{:x})", place.function, place.offset, place.module,
+                                 place.module_offset));
     }
   }
   return text;

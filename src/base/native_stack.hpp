@@ -12,9 +12,9 @@ struct NativeStack {
   void* frames[kMost];  // return addresses, innermost first
   int size = 0;
 
-  /// The calling thread's, without the `skip` innermost frames and this function. Allocates nothing and takes no
-  /// lock, so a signal handler may call it, once warm_up() has been: with glibc 2.35 or newer and libgcc 12
-  /// or newer the unwinder finds modules without a lock.
+  /// The calling thread's, without the `skip` innermost frames and this function. Allocates nothing and takes
+  /// no lock, so a signal handler may call it, once warm_up() has been: with glibc 2.35 or newer and libgcc
+  /// 12 or newer the unwinder finds modules without a lock.
   void capture(int skip) noexcept;
   /// Loads the unwinder, which the first use would do by dlopen().
   static void warm_up() noexcept;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "inspect/ask.hpp"
 
-#include <eddy/events.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <eddy/events.hpp>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -39,7 +38,9 @@ struct Answer {
 };
 
 struct Question final : ReadyNode {
-  Question(Loop& asked, std::shared_ptr<Answer> where) : loop(asked), answer(std::move(where)) { run = &come; }
+  Question(Loop& asked, std::shared_ptr<Answer> where) : loop(asked), answer(std::move(where)) {
+    run = &come;
+  }
   Loop& loop;
   std::shared_ptr<Answer> answer;
 
@@ -47,8 +48,10 @@ struct Question final : ReadyNode {
     const std::unique_ptr<Question> self(static_cast<Question*>(&node));
     try {
       LoopSnapshot now;
-      if (how == Dispatch::run) now = snapshot_of(self->loop);
-      else now.condition = "gone";
+      if (how == Dispatch::run)
+        now = snapshot_of(self->loop);
+      else
+        now.condition = "gone";
       self->answer->give(std::move(now));
     } catch (...) {  // out of memory: no answer
     }
@@ -80,7 +83,9 @@ std::vector<Asked> ask_each() {
     one.unasked.number = loop->number();
     one.unasked.backend = loop->backend->name();
     one.unasked.condition = "not running";
-    if (loop->thread_id() != 0) {
+    if (static_cast<LoopCore*>(loop) == this_thread.loop) {
+      one.unasked = snapshot_of(*loop);
+    } else if (loop->thread_id() != 0) {
       one.answer = std::make_shared<Answer>();
       try {
         loop->post(*new Question(*loop, one.answer));

@@ -18,13 +18,16 @@ void run_in_background(F function) {
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_idle(true);
+  struct Unmask {
+    sigset_t& mask;
+    ~Unmask() { ::pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
+  } unmask{before};
+  thread_idle(true);  // before it exists: a loop that looks meanwhile must not count it
   std::thread([function = std::move(function)]() mutable {
     ::pthread_setname_np(::pthread_self(), "eddy-inspect");
     function();
     thread_idle(false);
   }).detach();
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 }  // namespace eddy::detail

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // asyncio.graph: a task, where it stands, and who waits for it.
-#include <eddy/events.hpp>
-#include <eddy/inspect.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <eddy/events.hpp>
+#include <eddy/inspect.hpp>
 #include <unordered_map>
 
 #include "inspect/snapshot.hpp"
@@ -24,7 +24,8 @@ class Awaiters final : public detail::AwaitVisitor {
   explicit Awaiters(const detail::LoopCore& loop) {
     for (auto* node = loop.all_tasks.front(); node != loop.all_tasks.end(); node = node->next) {
       awaiter_ = &detail::task_in_list(*node);
-      if (awaiter_->waiting() && awaiter_->WaitNode::ops->awaits) awaiter_->WaitNode::ops->awaits(*awaiter_, *this);
+      if (awaiter_->waiting() && awaiter_->WaitNode::ops->awaits)
+        awaiter_->WaitNode::ops->awaits(*awaiter_, *this);
     }
   }
   void awaits(const FutureCore& future) override { of_[&future].push_back(awaiter_); }
@@ -46,13 +47,16 @@ std::vector<FrameCallGraphEntry> stack_of(const TaskCore& task, int limit) {
   for (const auto& frame : detail::frames_of(task)) stack.push_back({frame.function, frame.file, frame.line});
   std::reverse(stack.begin(), stack.end());
   const auto size = static_cast<long long>(stack.size());
-  if (limit >= 0 && limit < size) stack.resize(static_cast<std::size_t>(limit));
-  else if (limit < 0 && -static_cast<long long>(limit) < size) stack.erase(stack.begin(), stack.end() + limit);
+  if (limit >= 0 && limit < size)
+    stack.resize(static_cast<std::size_t>(limit));
+  else if (limit < 0 && -static_cast<long long>(limit) < size)
+    stack.erase(stack.begin(), stack.end() + limit);
   return stack;
 }
 
 // `path`: the tasks above, which a circle of waits leads back to.
-FutureCallGraph graph_of(TaskCore& task, const Awaiters& awaiters, int limit, std::vector<const TaskCore*>& path) {
+FutureCallGraph graph_of(TaskCore& task, const Awaiters& awaiters, int limit,
+                         std::vector<const TaskCore*>& path) {
   FutureCallGraph graph{AnyTask::from_core(task), stack_of(task, limit), {}};
   constexpr std::size_t kLongestPath = 1000;
   if (path.size() == kLongestPath) return graph;
@@ -67,10 +71,12 @@ FutureCallGraph graph_of(TaskCore& task, const Awaiters& awaiters, int limit, st
 
 void add_level(std::string& text, const FutureCallGraph& graph, int level) {
   const std::string indent(static_cast<std::size_t>(level) * 5, ' ');
-  text += fmt::format("{}* Task(name='{}', id={})\n", indent, graph.future.name(), fmt::ptr(&graph.future.core()));
+  text += fmt::format("{}* Task(name='{}', id={})\n", indent, graph.future.name(),
+                      fmt::ptr(&graph.future.core()));
   if (!graph.call_stack.empty()) text += indent + "  + Call stack:\n";
   for (const auto& frame : graph.call_stack) {
-    text += fmt::format("{}  |   File '{}', line {}, in async {}()\n", indent, frame.file, frame.line, frame.function);
+    text += fmt::format("{}  |   File '{}', line {}, in async {}()\n", indent, frame.file, frame.line,
+                        frame.function);
   }
   if (!graph.awaited_by.empty()) text += indent + "  + Awaited by:\n";
   for (const auto& awaiter : graph.awaited_by) add_level(text, awaiter, level + 1);
@@ -102,8 +108,8 @@ CallStack AnyTask::get_stack(int limit) const {
 
 void AnyTask::print_stack(int limit) const {
   const auto stack = get_stack(limit);
-  auto text = fmt::format("{} for task {}{}\n", stack.empty() ? "No stack" : "Stack", detail::describe_task(*core_),
-                          stack.empty() ? "" : " (most recent await last):");
+  auto text = fmt::format("{} for task {}{}\n", stack.empty() ? "No stack" : "Stack",
+                          detail::describe_task(*core_), stack.empty() ? "" : " (most recent await last):");
   for (const auto& frame : stack) {
     text += fmt::format("  File \"{}\", line {}, in {}\n", frame.file, frame.line, frame.function);
   }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The other side: asking a process.
-#include <eddy/exceptions.hpp>
-#include <eddy/inspect.hpp>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <eddy/exceptions.hpp>
+#include <eddy/inspect.hpp>
 #include <filesystem>
 
 #include "base/text.hpp"
@@ -27,9 +27,11 @@ std::string program_of(int pid) {
     throw ProcessLookupError(ESRCH, fmt::format("there is no process {}", pid));
   }
   if (error_number == ENOENT || error_number == ECONNREFUSED) {
-    throw OSError(error_number, fmt::format("process {} ({}) does not listen on '{}'; start it with EDDY_INSPECT=1, or call "
-                                            "eddy::inspect::serve() in it",
-                                            pid, program_of(pid), path));
+    throw OSError(
+        error_number,
+        fmt::format("process {} ({}) does not listen on '{}'; start it with EDDY_INSPECT=1, or call "
+                    "eddy::inspect::serve() in it",
+                    pid, program_of(pid), path));
   }
   throw_os_error(error_number, fmt::format("connect to '{}'", path));
 }
@@ -42,7 +44,8 @@ detail::UniqueFd connect_to_process(int pid, Duration timeout) {
   detail::secure_directory(directory);
   int peer = 0;
   if (!detail::is_own_peer(fd.get(), peer)) {
-    throw PermissionError(EPERM, fmt::format("process {} listens on '{}', and it is another user's", peer, path));
+    throw PermissionError(EPERM,
+                          fmt::format("process {} listens on '{}', and it is another user's", peer, path));
   }
   detail::limit_waits(fd.get(), std::max<long>(1, static_cast<long>(timeout.count() / 1'000'000)));
   return fd;
@@ -55,9 +58,10 @@ std::string read_answer(int fd, int pid, Duration timeout) {
     const auto count = ::recv(fd, piece, sizeof piece, 0);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      throw TimeoutError(fmt::format("process {} did not answer in {}; is it stopped? 'gdb -p {}' and eddy-gdb.py show a "
-                                     "stopped one",
-                                     pid, detail::format_duration(timeout.count()), pid));
+      throw TimeoutError(
+          fmt::format("process {} did not answer in {}; is it stopped? 'gdb -p {}' and eddy-gdb.py show a "
+                      "stopped one",
+                      pid, detail::format_duration(timeout.count()), pid));
     }
     if (count < 0) throw_os_error(errno, fmt::format("hear from process {}", pid));
     if (count == 0) return text;
@@ -70,7 +74,8 @@ std::string ask(int pid, const char* question, Duration timeout) {
   detail::send_all(fd.get(), std::string(question) + '\n');
   auto answer = read_answer(fd.get(), pid, timeout);
   if (answer.starts_with("ok\n")) return answer.substr(3);
-  if (!answer.starts_with("error\n")) throw RuntimeError(fmt::format("process {} gave no answer: it ended, or is busy to its limit", pid));
+  if (!answer.starts_with("error\n"))
+    throw RuntimeError(fmt::format("process {} gave no answer: it ended, or is busy to its limit", pid));
   throw RuntimeError(answer.substr(6, answer.find_last_not_of('\n') - 5));
 }
 
@@ -81,8 +86,10 @@ std::vector<Process> processes() {
   const auto directory = detail::inspect_directory();
   for (const int pid : detail::sockets_in(directory)) {
     const auto path = detail::socket_of(directory, pid);
-    if (detail::connect_to_socket(path)) found.push_back({pid, program_of(pid)});
-    else if (errno == ECONNREFUSED) ::unlink(path.c_str());
+    if (detail::connect_to_socket(path))
+      found.push_back({pid, program_of(pid)});
+    else if (errno == ECONNREFUSED)
+      ::unlink(path.c_str());
   }
   return found;
 }

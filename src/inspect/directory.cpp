@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "inspect/directory.hpp"
 
-#include <eddy/exceptions.hpp>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +12,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <eddy/exceptions.hpp>
 #include <filesystem>
 
 namespace eddy::detail {
@@ -24,22 +24,27 @@ std::string inspect_directory() {
 }
 
 void secure_directory(const std::string& directory) {
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) throw_os_error(errno, fmt::format("make '{}'", directory));
-  struct stat status{};
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+    throw_os_error(errno, fmt::format("make '{}'", directory));
+  struct stat status {};
   if (::lstat(directory.c_str(), &status) != 0) throw_os_error(errno, fmt::format("look at '{}'", directory));
   if (S_ISDIR(status.st_mode) && status.st_uid == ::geteuid() && (status.st_mode & 0777) == 0700) return;
-  throw RuntimeError(fmt::format("'{}' is not safe for sockets: it must be a directory of user {} with mode 0700, and it is "
-                                 "{} of user {} with mode {:04o}",
-                                 directory, ::geteuid(), S_ISDIR(status.st_mode) ? "a directory" : "none, but", status.st_uid,
-                                 status.st_mode & 07777));
+  throw RuntimeError(
+      fmt::format("'{}' is not safe for sockets: it must be a directory of user {} with mode 0700, and it is "
+                  "{} of user {} with mode {:04o}",
+                  directory, ::geteuid(), S_ISDIR(status.st_mode) ? "a directory" : "none, but",
+                  status.st_uid, status.st_mode & 07777));
 }
 
-std::string socket_of(const std::string& directory, int pid) { return fmt::format("{}/{}.sock", directory, pid); }
+std::string socket_of(const std::string& directory, int pid) {
+  return fmt::format("{}/{}.sock", directory, pid);
+}
 
 std::vector<int> sockets_in(const std::string& directory) {
   std::vector<int> pids;
   std::error_code ignored;
-  for (std::filesystem::directory_iterator it(directory, ignored), end; !ignored && it != end; it.increment(ignored)) {
+  for (std::filesystem::directory_iterator it(directory, ignored), end; !ignored && it != end;
+       it.increment(ignored)) {
     const auto name = it->path().filename().string();
     int pid = 0;
     const auto [rest, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
@@ -53,8 +58,9 @@ sockaddr_un address_of_socket(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    throw RuntimeError(fmt::format("'{}' has {} bytes: a socket's path has at most {}; set XDG_RUNTIME_DIR to a shorter one",
-                                   path, path.size(), sizeof address.sun_path - 1));
+    throw RuntimeError(
+        fmt::format("'{}' has {} bytes: a socket's path has at most {}; set XDG_RUNTIME_DIR to a shorter one",
+                    path, path.size(), sizeof address.sun_path - 1));
   }
   std::memcpy(address.sun_path, path.c_str(), path.size());
   return address;

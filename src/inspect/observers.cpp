@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "inspect/observers.hpp"
 
-#include <eddy/events.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <eddy/events.hpp>
 
 #include "base/native_stack.hpp"
 #include "inspect/watchdog.hpp"
@@ -87,20 +87,24 @@ void Observers::made(TaskCore& task) noexcept {
     stack->capture(2);
     extra_of(task).made_by = std::move(stack);
   }
-  if (!instruments_.empty()) tell_all([handle = AnyTask::from_core(task)](Instrument& one) { one.task_made(handle); });
+  if (!instruments_.empty())
+    tell_all([handle = AnyTask::from_core(task)](Instrument& one) { one.task_made(handle); });
 }
 
 void Observers::ended(TaskCore& task) noexcept {
-  if (!instruments_.empty()) tell_all([handle = AnyTask::from_core(task)](Instrument& one) { one.task_ended(handle); });
+  if (!instruments_.empty())
+    tell_all([handle = AnyTask::from_core(task)](Instrument& one) { one.task_ended(handle); });
 }
 
 void Observers::before_step(TaskCore& task) noexcept {
   if (debug_) stepped_ = AnyTask::from_core(task);
-  if (!instruments_.empty()) tell_all([handle = AnyTask::from_core(task)](Instrument& one) { one.before_task_step(handle); });
+  if (!instruments_.empty())
+    tell_all([handle = AnyTask::from_core(task)](Instrument& one) { one.before_task_step(handle); });
 }
 
 void Observers::after_step(TaskCore& task) noexcept {
-  if (!instruments_.empty()) tell_all([handle = AnyTask::from_core(task)](Instrument& one) { one.after_task_step(handle); });
+  if (!instruments_.empty())
+    tell_all([handle = AnyTask::from_core(task)](Instrument& one) { one.after_task_step(handle); });
 }
 
 void Observers::before_io_wait(std::int64_t timeout) noexcept {
@@ -133,7 +137,8 @@ void Observers::report_slow(std::int64_t length) noexcept {
     const auto what = stepped_    ? "task " + describe_task(stepped_.core())
                       : callback_ ? "callback " + callable_name(callback_)
                                   : std::string("something of eddy's own");
-    const auto text = fmt::format("eddy: executing {} took {:.3f} seconds\n", what, static_cast<double>(length) * 1e-9);
+    const auto text =
+        fmt::format("eddy: executing {} took {:.3f} seconds\n", what, static_cast<double>(length) * 1e-9);
     std::fwrite(text.data(), 1, text.size(), stderr);
   } catch (...) {  // out of memory: nothing can be said
   }
@@ -156,7 +161,9 @@ void EventLoop::set_debug(bool on) {
 bool EventLoop::get_debug() const noexcept { return loop_->debug; }
 
 void EventLoop::set_slow_callback_duration(Duration limit) { loop_->slow_step = limit.count(); }
-Duration EventLoop::slow_callback_duration() const noexcept { return Duration::nanoseconds(loop_->slow_step); }
+Duration EventLoop::slow_callback_duration() const noexcept {
+  return Duration::nanoseconds(loop_->slow_step);
+}
 
 LoopMetrics EventLoop::metrics() const noexcept { return loop_->metrics(); }
 

@@ -2,9 +2,8 @@
 // What a loop is watched by on its own thread: the user's instruments, and debug mode.
 #pragma once
 
-#include <eddy/instrument.hpp>
-
 #include <cstdint>
+#include <eddy/instrument.hpp>
 #include <vector>
 
 #include "loop/loop.hpp"
@@ -42,9 +41,9 @@ class Observers final : public LoopHooks, public LoopInstruments {
   Loop& loop_;
   std::vector<Instrument*> instruments_;
   bool debug_ = false;
-  std::int64_t began_ = 0;           // the node that runs, on the steady clock
-  AnyTask stepped_;                  // the last task that it stepped
-  const void* callback_ = nullptr;   // what it calls, if it is a callback
+  std::int64_t began_ = 0;          // the node that runs, on the steady clock
+  AnyTask stepped_;                 // the last task that it stepped
+  const void* callback_ = nullptr;  // what it calls, if it is a callback
 };
 
 }  // namespace eddy::detail

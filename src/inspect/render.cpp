@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Snapshots as text: a table, a tree in the manner of CPython's `python -m asyncio pstree`, JSON.
-#include <eddy/exceptions.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <eddy/charset.hpp>
+#include <eddy/exceptions.hpp>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -17,13 +18,15 @@
 namespace eddy::detail {
 namespace {
 
-std::string place(const FrameCallGraphEntry& entry) { return fmt::format("{}:{}", file_name(entry.file), entry.line); }
+std::string place(const FrameCallGraphEntry& entry) {
+  return fmt::format("{}:{}", file_name(entry.file), entry.line);
+}
 
 std::string head_of(const LoopSnapshot& loop) {
   auto text = fmt::format("loop {}, thread {}, {}: ", loop.number, loop.thread_id, loop.backend);
   if (loop.condition != "running") return text + loop.condition + '\n';
-  return text + fmt::format("{} task{}, {:.0f} % busy\n", loop.tasks.size(), loop.tasks.size() == 1 ? "" : "s",
-                            loop.metrics.busy_share() * 100);
+  return text + fmt::format("{} task{}, {:.0f} % busy\n", loop.tasks.size(),
+                            loop.tasks.size() == 1 ? "" : "s", loop.metrics.busy_share() * 100);
 }
 
 std::string stuck_text(const LoopSnapshot& loop) {
@@ -45,14 +48,16 @@ std::string columns(const std::vector<Row>& rows) {
   std::string text;
   for (const auto& row : rows) {
     std::string line = " ";
-    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format(" {:<{}}", row[i], i + 1 < row.size() ? widths[i] + 1 : 0);
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += fmt::format(" {:<{}}", row[i], i + 1 < row.size() ? widths[i] + 1 : 0);
     text += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
   }
   return text;
 }
 
 // "2 of 2 futures: a, b". Of a wait for one task the text has its name already.
-std::string wait_text(const TaskSnapshot& task, const std::unordered_map<const void*, const TaskSnapshot*>& by_id) {
+std::string wait_text(const TaskSnapshot& task,
+                      const std::unordered_map<const void*, const TaskSnapshot*>& by_id) {
   constexpr std::size_t kMostNames = 4;
   if (task.awaits.empty() || task.waits_for.starts_with("task ")) return task.waits_for;
   std::string text = task.waits_for;
@@ -95,11 +100,13 @@ class Tree {
     const bool first_time = shown_.insert(task.id).second;
     const bool waits = std::string_view(task.state) == "waiting";
     const char* note = !first_time ? " (shown above)" : depth > kDeepest ? " (and what it waits for)" : "";
-    add_line(indent, last, fmt::format("(T) {}{}{}", task.name, waits ? "" : fmt::format(", {}", task.state), note));
+    add_line(indent, last,
+             fmt::format("(T) {}{}{}", task.name, waits ? "" : fmt::format(", {}", task.state), note));
     if (!first_time || depth > kDeepest) return;
     const auto middle = task.frames.size() / 2;
     for (std::size_t i = 0; i < task.frames.size(); ++i) {
-      if (task.frames_left_out && i == middle) add_line(indent, true, fmt::format(" … {} more …", task.frames_left_out));
+      if (task.frames_left_out && i == middle)
+        add_line(indent, true, fmt::format(" … {} more …", task.frames_left_out));
       add_line(indent, true, fmt::format(" {} {}", task.frames[i].function, place(task.frames[i])));
     }
     std::vector<const TaskSnapshot*> children;
@@ -118,12 +125,16 @@ class Tree {
 
 // --- JSON -------------------------------------------------------------------------------------------
 
-std::string quoted(std::string_view text) {
+// What is no UTF-8 is replaced.
+std::string quoted(std::string_view bytes) {
   std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += {'\\', c};
-    else if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", c);
-    else out += c;
+  for (const char c : decode(bytes, "utf-8", OnError::replace)) {
+    if (c == '"' || c == '\\')
+      out += {'\\', c};
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\u{:04x}", c);
+    else
+      out += c;
   }
   return out + '"';
 }
@@ -137,42 +148,48 @@ std::string array_of(const List& items, F one) {
 }
 
 std::string json_of(const FrameCallGraphEntry& frame) {
-  return fmt::format(R"({{"function": {}, "file": {}, "line": {}}})", quoted(frame.function), quoted(frame.file), frame.line);
+  return fmt::format(R"({{"function": {}, "file": {}, "line": {}}})", quoted(frame.function),
+                     quoted(frame.file), frame.line);
 }
 
 std::string json_of(const TaskSnapshot& task) {
-  return fmt::format(R"({{"id": {}, "name": {}, "state": {}, "coroutine": {}, "made_at": {{"file": {}, "line": {}}}, )"
-                     R"("frames": {}, "frames_left_out": {}, "waits_for": {}, "awaits": {}, "held_by": {}}})",
-                     id_text(task.id), quoted(task.name), quoted(task.state), quoted(task.made.function),
-                     quoted(task.made.file), task.made.line,
-                     array_of(task.frames, [](const auto& frame) { return json_of(frame); }), task.frames_left_out,
-                     task.waits_for.empty() ? "null" : quoted(task.waits_for), array_of(task.awaits, id_text),
-                     task.held_by ? id_text(task.held_by) : "null");
+  return fmt::format(
+      R"({{"id": {}, "name": {}, "state": {}, "coroutine": {}, "made_at": {{"file": {}, "line": {}}}, )"
+      R"("frames": {}, "frames_left_out": {}, "waits_for": {}, "awaits": {}, "held_by": {}}})",
+      id_text(task.id), quoted(task.name), quoted(task.state), quoted(task.made.function),
+      quoted(task.made.file), task.made.line,
+      array_of(task.frames, [](const auto& frame) { return json_of(frame); }), task.frames_left_out,
+      task.waits_for.empty() ? "null" : quoted(task.waits_for), array_of(task.awaits, id_text),
+      task.held_by ? id_text(task.held_by) : "null");
 }
 
 std::string json_of(const TimeHistogram& histogram) {
   return fmt::format(R"({{"count": {}, "p50": {}, "p99": {}, "longest": {}}})", histogram.count,
-                     histogram.quantile(0.5).count(), histogram.quantile(0.99).count(), histogram.longest.count());
+                     histogram.quantile(0.5).count(), histogram.quantile(0.99).count(),
+                     histogram.longest.count());
 }
 
 std::string json_of(const LoopMetrics& m) {
-  return fmt::format(R"({{"turns": {}, "polls": {}, "steps": {}, "callbacks": {}, "tasks_made": {}, "thread_hops": {}, )"
-                     R"("tasks": {}, "timers": {}, "descriptors": {}, "busy_ns": {}, "idle_ns": {}, "lag_ns": {}, )"
-                     R"("timer_lag_ns": {}}})",
-                     m.turns, m.polls, m.steps, m.callbacks, m.tasks_made, m.thread_hops, m.tasks, m.timers, m.descriptors,
-                     m.busy.count(), m.idle.count(), json_of(m.lag), json_of(m.timer_lag));
+  return fmt::format(
+      R"({{"turns": {}, "polls": {}, "steps": {}, "callbacks": {}, "tasks_made": {}, "thread_hops": {}, )"
+      R"("tasks": {}, "timers": {}, "descriptors": {}, "busy_ns": {}, "idle_ns": {}, "lag_ns": {}, )"
+      R"("timer_lag_ns": {}}})",
+      m.turns, m.polls, m.steps, m.callbacks, m.tasks_made, m.thread_hops, m.tasks, m.timers, m.descriptors,
+      m.busy.count(), m.idle.count(), json_of(m.lag), json_of(m.timer_lag));
 }
 
 std::string json_of(const LoopSnapshot& loop) {
-  const auto stuck = loop.stuck.length.count() == 0
-                         ? "null"
-                         : fmt::format(R"({{"for_ns": {}, "task": {}, "stack": {}}})", loop.stuck.length.count(),
-                                       loop.stuck.task.empty() ? "null" : quoted(loop.stuck.task),
-                                       array_of(loop.stuck.stack, quoted));
-  return fmt::format(R"({{"number": {}, "thread": {}, "backend": {}, "condition": {}, "stuck": {}, "metrics": {}, "tasks": {}}})",
-                     loop.number, loop.thread_id, quoted(loop.backend), quoted(loop.condition), stuck,
-                     loop.condition == "running" ? json_of(loop.metrics) : "null",
-                     array_of(loop.tasks, [](const auto& task) { return json_of(task); }));
+  const auto stuck =
+      loop.stuck.length.count() == 0
+          ? "null"
+          : fmt::format(R"({{"for_ns": {}, "task": {}, "stack": {}}})", loop.stuck.length.count(),
+                        loop.stuck.task.empty() ? "null" : quoted(loop.stuck.task),
+                        array_of(loop.stuck.stack, quoted));
+  return fmt::format(
+      R"({{"number": {}, "thread": {}, "backend": {}, "condition": {}, "stuck": {}, "metrics": {}, "tasks": {}}})",
+      loop.number, loop.thread_id, quoted(loop.backend), quoted(loop.condition), stuck,
+      loop.condition == "running" ? json_of(loop.metrics) : "null",
+      array_of(loop.tasks, [](const auto& task) { return json_of(task); }));
 }
 
 }  // namespace
@@ -186,7 +203,8 @@ std::string render_table(const std::vector<LoopSnapshot>& loops) {
     for (const auto& task : loop.tasks) by_id.emplace(task.id, &task);
     std::vector<Row> rows{{"ID", "NAME", "STATE", "COROUTINE", "MADE AT", "WAITS FOR"}};
     for (const auto& task : loop.tasks) {
-      rows.push_back({fmt::format("{}", task.id), task.name, task.state, task.made.function, place(task.made), wait_text(task, by_id)});
+      rows.push_back({fmt::format("{}", task.id), task.name, task.state, task.made.function, place(task.made),
+                      wait_text(task, by_id)});
     }
     text += columns(rows);
   }
@@ -209,7 +227,8 @@ std::string render_tree(const std::vector<LoopSnapshot>& loops) {
 }
 
 std::string render_json(const std::vector<LoopSnapshot>& loops) {
-  return fmt::format("{{\"pid\": {}, \"program\": {}, \"loops\": {}}}\n", ::getpid(), quoted(program_invocation_name),
+  return fmt::format("{{\"pid\": {}, \"program\": {}, \"loops\": {}}}\n", ::getpid(),
+                     quoted(program_invocation_name),
                      array_of(loops, [](const auto& loop) { return json_of(loop); }));
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "inspect/sample.hpp"
 
-#include <eddy/coro.hpp>
 #include <fmt/format.h>
 #include <semaphore.h>
 #include <sys/syscall.h>
@@ -13,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <eddy/coro.hpp>
 
 #include "base/native_stack.hpp"
 #include "base/text.hpp"
@@ -73,7 +73,8 @@ bool wait_for_handler(Request& request) {
   }
   while (::sem_clockwait(&request.done, CLOCK_MONOTONIC, &until) != 0) {
     if (errno == EINTR) continue;
-    // Nobody took it: it can be withdrawn. Else the handler runs at this moment, and will be done in a moment.
+    // Nobody took it: it can be withdrawn. Else the handler runs at this moment, and will be done in a
+    // moment.
     Request* mine = &request;
     if (wanted.compare_exchange_strong(mine, nullptr)) return false;
     while (::sem_wait(&request.done) != 0) {
@@ -121,8 +122,9 @@ std::optional<StepSample> sample_step(const Loop& loop, std::uint64_t progress) 
   StepSample sample{"", request.stack.lines()};
   if (request.has_task) {
     const auto name = *request.name ? fmt::format("'{}' ", request.name) : std::string();
-    sample.task = fmt::format("{}({}, made at {}:{})", name, request.origin.function ? request.origin.function : "?",
-                              file_name(request.origin.file), request.origin.line);
+    sample.task =
+        fmt::format("{}({}, made at {}:{})", name, request.origin.function ? request.origin.function : "?",
+                    file_name(request.origin.file), request.origin.line);
   }
   return sample;
 }

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <eddy/clock.hpp>
-
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,8 +24,8 @@ struct StepSample {
   std::vector<std::string> stack;  // native
 };
 
-/// Looks at the thread that runs `loop`. Nothing if it takes no signals, runs another loop by now, or has gone
-/// on since `progress`. The caller keeps the loop alive: it holds a LoopsLock.
+/// Looks at the thread that runs `loop`. Nothing if it takes no signals, runs another loop by now, or has
+/// gone on since `progress`. The caller keeps the loop alive: it holds a LoopsLock.
 std::optional<StepSample> sample_step(const Loop& loop, std::uint64_t progress);
 
 /// Installs the handler. Called once before the first sample; by serve() and debug mode.

@@ -3,8 +3,6 @@
 //
 //     question   one line: table, tree, metrics, json, debug on, debug off
 //     answer     one line, "ok" or "error"; then text, to the end of the stream
-#include <eddy/exceptions.hpp>
-#include <eddy/inspect.hpp>
 #include <fmt/format.h>
 #include <sys/poll.h>
 #include <sys/socket.h>
@@ -15,6 +13,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <eddy/exceptions.hpp>
+#include <eddy/inspect.hpp>
 #include <mutex>
 
 #include "base/unique_fd.hpp"
@@ -48,11 +48,14 @@ std::string metrics_of(const std::vector<LoopSnapshot>& loops) {
 }
 
 std::string answer_to(const std::string& question) {
+  constexpr std::pair<const char*, inspect::Report> kReports[] = {{"table", inspect::Report::table},
+                                                                  {"tree", inspect::Report::tree},
+                                                                  {"metrics", inspect::Report::metrics},
+                                                                  {"json", inspect::Report::json}};
   try {
-    if (question == "table") return "ok\n" + render_table(ask_all_loops());
-    if (question == "tree") return "ok\n" + render_tree(ask_all_loops());
-    if (question == "metrics") return "ok\n" + metrics_of(ask_all_loops());
-    if (question == "json") return "ok\n" + render_json(ask_all_loops());
+    for (const auto& [name, report] : kReports) {
+      if (question == name) return "ok\n" + inspect::report(report);
+    }
     if (question == "debug on" || question == "debug off") {
       set_debug_of_all_loops(question == "debug on");
       return "ok\n";
@@ -101,9 +104,10 @@ void serve_connections(UniqueFd listener) {
 // The name has our pid in it: whoever had it before is dead, or lives in another namespace of pids.
 void remove_stale(const std::string& path) {
   if (connect_to_socket(path)) {
-    throw RuntimeError(fmt::format("'{}' is in use: another process with this number, in another container, listens there; "
-                                   "give each its own XDG_RUNTIME_DIR",
-                                   path));
+    throw RuntimeError(
+        fmt::format("'{}' is in use: another process with this number, in another container, listens there; "
+                    "give each its own XDG_RUNTIME_DIR",
+                    path));
   }
   if (errno == ECONNREFUSED) ::unlink(path.c_str());
 }
@@ -175,6 +179,17 @@ void stop() noexcept {
   own.listener.reset();
   own.path.clear();
   own.pid = 0;
+}
+
+std::string report(Report kind) {
+  const auto loops = detail::ask_all_loops();
+  switch (kind) {
+    case Report::table: return detail::render_table(loops);
+    case Report::tree: return detail::render_tree(loops);
+    case Report::metrics: return detail::metrics_of(loops);
+    case Report::json: break;
+  }
+  return detail::render_json(loops);
 }
 
 std::string socket_path() {

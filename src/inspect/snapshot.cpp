@@ -30,7 +30,8 @@ class EdgeList final : public AwaitVisitor {
 // Depth first, without recursion: chains of tasks may be long.
 class CycleSearch {
  public:
-  CycleSearch(const std::vector<TaskSnapshot>& tasks, bool locks) : tasks_(tasks), locks_(locks), colors_(tasks.size()) {
+  CycleSearch(const std::vector<TaskSnapshot>& tasks, bool locks)
+      : tasks_(tasks), locks_(locks), colors_(tasks.size()) {
     for (std::size_t i = 0; i < tasks.size(); ++i) indices_.emplace(tasks[i].id, i);
   }
   std::vector<std::string> run() {
@@ -93,7 +94,9 @@ class CycleSearch {
   std::vector<std::string> cycles_;
 };
 
-FrameCallGraphEntry entry_of(const SourceLine& line) { return {line.function ? line.function : "?", line.file, line.line}; }
+FrameCallGraphEntry entry_of(const SourceLine& line) {
+  return {line.function ? line.function : "?", line.file, line.line};
+}
 
 }  // namespace
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What is known of a loop's tasks at one moment, copied: whoever has it may print it at leisure, on any thread.
+// What is known of a loop's tasks at one moment, copied: whoever has it may print it at leisure, on any
+// thread.
 #pragma once
 
 #include <eddy/inspect.hpp>
 #include <eddy/metrics.hpp>
-
 #include <string>
 #include <vector>
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "inspect/watchdog.hpp"
 
-#include <eddy/events.hpp>
 #include <fmt/format.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <eddy/events.hpp>
 #include <thread>
 #include <unordered_map>
 
@@ -39,9 +39,9 @@ class Watchdog {
   // How long to wait until the next look.
   std::chrono::milliseconds look() {
     const auto now = Clock::now();
-    // The whole process stood still, in a debugger or for lack of a processor: nothing is known.
     auto tick = kTick;
     const LoopsLock lock;
+    // The whole process stood still, in a debugger or for lack of a processor: nothing is known.
     if (now - looked_at_ > 10 * kTick) watched_.clear();
     looked_at_ = now;
     std::unordered_map<std::uint64_t, Watched> still_there;
@@ -91,8 +91,8 @@ class Watchdog {
     if (!sample && loop.progress() != watched.progress) return;
     ++watched.reports;
     watched.task = sample && !sample->task.empty() ? "task " + sample->task : "a callback";
-    auto text = fmt::format("eddy: {} has blocked loop {} (thread {}) for {} ms\n", watched.task, loop.number(),
-                            loop.thread_id(), length / 1'000'000);
+    auto text = fmt::format("eddy: {} has blocked loop {} (thread {}) for {} ms\n", watched.task,
+                            loop.number(), loop.thread_id(), length / 1'000'000);
     if (sample) {
       for (const auto& line : sample->stack) text += "    " + line + '\n';
     } else {
@@ -105,8 +105,8 @@ class Watchdog {
   void report_end(const Loop& loop, const Watched& watched, Clock::time_point now) {
     if (loop.debug.load(std::memory_order_relaxed)) return;
     const std::chrono::duration<double> length = now - watched.since;
-    const auto text = fmt::format("eddy: {} blocked loop {} (thread {}) for about {:.2f} s in all\n", watched.task,
-                                  loop.number(), loop.thread_id(), length.count());
+    const auto text = fmt::format("eddy: {} blocked loop {} (thread {}) for about {:.2f} s in all\n",
+                                  watched.task, loop.number(), loop.thread_id(), length.count());
     std::fwrite(text.data(), 1, text.size(), stderr);
   }
 

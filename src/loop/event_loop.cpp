@@ -267,9 +267,11 @@ EventLoop& AnyTask::get_loop() const noexcept { return detail::loop_of(*core_); 
 
 EventLoop& get_running_loop() { return *Loop::of(detail::running_loop_core()).facade; }
 
-std::vector<AnyTask> all_tasks() {
+std::vector<AnyTask> all_tasks() { return all_tasks(get_running_loop()); }
+
+std::vector<AnyTask> all_tasks(EventLoop& loop) {
   std::vector<AnyTask> tasks;
-  auto& all = detail::running_loop_core().all_tasks;
+  auto& all = loop.core().all_tasks;
   for (auto* node = all.front(); node != all.end(); node = node->next) {
     tasks.push_back(AnyTask::from_core(detail::task_in_list(*node)));
   }

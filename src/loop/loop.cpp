@@ -77,13 +77,14 @@ inline bool Loop::signals_pending() const noexcept { return signals && signals->
 inline void Loop::run_ready() {
   ReadyNode* node = ready.take_all();
   LoopInstruments* const watch = instruments;  // not changed while nodes run
+  auto count = nodes_run;
   while (node) {
     ReadyNode* next = node->next_ready;
     if (watch) [[unlikely]] watch->before(*node);
     node->run(*node, Dispatch::run);
     if (watch) [[unlikely]] watch->after(*node);
     node = next;
-    bump(nodes_run);
+    __atomic_store_n(&nodes_run, ++count, __ATOMIC_RELAXED);  // watchers look at it
     if (interruption_) [[unlikely]] break;
   }
   ready.put_back(node);

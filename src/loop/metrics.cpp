@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The text format: https://prometheus.io/docs/specs/om/open_metrics_spec/
-#include <eddy/metrics.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
+#include <eddy/metrics.hpp>
 
 namespace eddy {
 namespace {
@@ -20,20 +20,27 @@ struct Family {
 };
 
 constexpr Family kFamilies[] = {
-    {"eddy_loop_turns", "counter", "", "Rounds of the ready queue.", [](const LoopMetrics& m) { return double(m.turns); }},
-    {"eddy_loop_polls", "counter", "", "Looks at the kernel.", [](const LoopMetrics& m) { return double(m.polls); }},
+    {"eddy_loop_turns", "counter", "", "Rounds of the ready queue.",
+     [](const LoopMetrics& m) { return double(m.turns); }},
+    {"eddy_loop_polls", "counter", "", "Looks at the kernel.",
+     [](const LoopMetrics& m) { return double(m.polls); }},
     {"eddy_loop_busy_seconds", "counter", "seconds", "Time not spent asleep in the kernel.",
      [](const LoopMetrics& m) { return seconds(m.busy); }},
     {"eddy_loop_idle_seconds", "counter", "seconds", "Time spent asleep in the kernel.",
      [](const LoopMetrics& m) { return seconds(m.idle); }},
-    {"eddy_task_steps", "counter", "", "Steps of tasks.", [](const LoopMetrics& m) { return double(m.steps); }},
-    {"eddy_callbacks", "counter", "", "Callbacks that ran.", [](const LoopMetrics& m) { return double(m.callbacks); }},
-    {"eddy_tasks_made", "counter", "", "Tasks made.", [](const LoopMetrics& m) { return double(m.tasks_made); }},
+    {"eddy_task_steps", "counter", "", "Steps of tasks.",
+     [](const LoopMetrics& m) { return double(m.steps); }},
+    {"eddy_callbacks", "counter", "", "Callbacks that ran.",
+     [](const LoopMetrics& m) { return double(m.callbacks); }},
+    {"eddy_tasks_made", "counter", "", "Tasks made.",
+     [](const LoopMetrics& m) { return double(m.tasks_made); }},
     {"eddy_thread_hops", "counter", "", "Callbacks and results from other threads.",
      [](const LoopMetrics& m) { return double(m.thread_hops); }},
-    {"eddy_tasks", "gauge", "", "Tasks that have not ended.", [](const LoopMetrics& m) { return double(m.tasks); }},
+    {"eddy_tasks", "gauge", "", "Tasks that have not ended.",
+     [](const LoopMetrics& m) { return double(m.tasks); }},
     {"eddy_timers", "gauge", "", "Armed timers.", [](const LoopMetrics& m) { return double(m.timers); }},
-    {"eddy_descriptors", "gauge", "", "Watched descriptors.", [](const LoopMetrics& m) { return double(m.descriptors); }},
+    {"eddy_descriptors", "gauge", "", "Watched descriptors.",
+     [](const LoopMetrics& m) { return double(m.descriptors); }},
 };
 
 void add_head(std::string& text, const char* name, const char* type, const char* unit, const char* help) {
@@ -50,8 +57,8 @@ void add_histogram(std::string& text, const char* name, std::uint64_t loop, cons
     const auto edge = last ? "+Inf" : fmt::format("{:.10g}", seconds(TimeHistogram::upper_edge(i)));
     text += fmt::format("{}_bucket{{loop=\"{}\",le=\"{}\"}} {}\n", name, loop, edge, below);
   }
-  text += fmt::format("{0}_sum{{loop=\"{1}\"}} {2}\n{0}_count{{loop=\"{1}\"}} {3}\n", name, loop, seconds(histogram.sum),
-                      histogram.count);
+  text += fmt::format("{0}_sum{{loop=\"{1}\"}} {2}\n{0}_count{{loop=\"{1}\"}} {3}\n", name, loop,
+                      seconds(histogram.sum), histogram.count);
 }
 
 }  // namespace
@@ -72,7 +79,8 @@ void TimeHistogram::add(Duration length) noexcept {
 
 Duration TimeHistogram::quantile(double share) const noexcept {
   if (count == 0) return {};
-  const auto wanted = static_cast<std::uint64_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(count - 1)) + 1;
+  const auto wanted =
+      static_cast<std::uint64_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(count - 1)) + 1;
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < kBuckets; ++i) {
     below += counts[i];
@@ -89,7 +97,9 @@ double LoopMetrics::busy_share(const LoopMetrics& before) const noexcept {
   return worked + slept > 0 ? worked / (worked + slept) : 0;
 }
 
-std::string open_metrics_text(const LoopMetrics& metrics) { return open_metrics_text(std::vector<LoopMetrics>{metrics}); }
+std::string open_metrics_text(const LoopMetrics& metrics) {
+  return open_metrics_text(std::vector<LoopMetrics>{metrics});
+}
 
 std::string open_metrics_text(const std::vector<LoopMetrics>& loops) {
   std::string text;
@@ -97,10 +107,12 @@ std::string open_metrics_text(const std::vector<LoopMetrics>& loops) {
     add_head(text, family.name, family.type, family.unit, family.help);
     const char* suffix = *family.type == 'c' ? "_total" : "";
     for (const auto& loop : loops) {
-      text += fmt::format("{}{}{{loop=\"{}\"}} {:.16g}\n", family.name, suffix, loop.loop, family.value(loop));
+      text +=
+          fmt::format("{}{}{{loop=\"{}\"}} {:.16g}\n", family.name, suffix, loop.loop, family.value(loop));
     }
   }
-  add_head(text, "eddy_loop_lag_seconds", "histogram", "seconds", "Stretches between two looks at the kernel.");
+  add_head(text, "eddy_loop_lag_seconds", "histogram", "seconds",
+           "Stretches between two looks at the kernel.");
   for (const auto& loop : loops) add_histogram(text, "eddy_loop_lag_seconds", loop.loop, loop.lag);
   add_head(text, "eddy_timer_lag_seconds", "histogram", "seconds", "How late timers were.");
   for (const auto& loop : loops) add_histogram(text, "eddy_timer_lag_seconds", loop.loop, loop.timer_lag);

@@ -2,10 +2,9 @@
 // The loops of the process, for who looks at them from outside: the inspector, the watchdog, a debugger.
 #pragma once
 
-#include <eddy/detail/list.hpp>
-
 #include <atomic>
 #include <cstdint>
+#include <eddy/detail/list.hpp>
 
 namespace eddy::detail {
 

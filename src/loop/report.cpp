@@ -3,6 +3,7 @@
 
 #include <eddy/exceptions.hpp>
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <cstdio>
@@ -46,7 +47,12 @@ bool ends_the_loop(const std::exception_ptr& error) noexcept {
   return type && (*type == typeid(KeyboardInterrupt) || *type == typeid(SystemExit));
 }
 
-void thread_idle(bool idle) noexcept { idle_threads.fetch_add(idle ? 1 : -1, std::memory_order_relaxed); }
+void thread_idle(bool idle) noexcept {
+  // A fork has none of the threads that slept.
+  static const int reset_by_fork = ::pthread_atfork(nullptr, nullptr, [] { idle_threads = 0; });
+  static_cast<void>(reset_by_fork);
+  idle_threads.fetch_add(idle ? 1 : -1, std::memory_order_relaxed);
+}
 
 int other_threads() noexcept {
   std::error_code ignored;

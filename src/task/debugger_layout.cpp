@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "task/debugger_layout.hpp"
 
-#include <eddy/coro.hpp>
-
 #include <cstring>
+#include <eddy/coro.hpp>
 
 #include "loop/loop.hpp"
 #include "task/task_extra.hpp"

@@ -29,23 +29,7 @@ TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handl
 
 TaskCore::~TaskCore() { delete extra; }
 
-inline void TaskCore::run_step() noexcept {
-  ++loop->steps;
-  if (loop->hooks) [[unlikely]] return run_watched_step();
-  resume();
-}
-
-// The hooks may be others, or gone, after the step.
-[[gnu::cold]] void TaskCore::run_watched_step() noexcept {
-  LoopCore& owner = *loop;
-  retain();
-  owner.hooks->before_step(*this);
-  resume();
-  if (owner.hooks) owner.hooks->after_step(*this);
-  release();
-}
-
-inline void TaskCore::resume() noexcept {
+[[gnu::always_inline]] inline void TaskCore::resume() noexcept {
   this_thread.task = this;
   std::exchange(resume_point, nullptr).resume();
   while (flags & kContinue) {
@@ -63,6 +47,22 @@ inline void TaskCore::resume() noexcept {
   }
   if (!std::coroutine_handle<>::from_address(root).done()) [[unlikely]] die_suspended_on_nothing(*this);
   FutureCore::ops->collect(*this);
+}
+
+inline void TaskCore::run_step() noexcept {
+  ++loop->steps;
+  if (loop->hooks) [[unlikely]] return run_watched_step();
+  resume();
+}
+
+// The hooks may be others, or gone, after the step.
+[[gnu::cold]] void TaskCore::run_watched_step() noexcept {
+  LoopCore& owner = *loop;
+  retain();
+  owner.hooks->before_step(*this);
+  resume();
+  if (owner.hooks) owner.hooks->after_step(*this);
+  release();
 }
 
 // Steps of other tasks do not nest, but this one stands on the stack of its maker's.

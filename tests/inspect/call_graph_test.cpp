@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/eddy.hpp>
 #include <fmt/format.h>
+
+#include <eddy/eddy.hpp>
 
 #include "support.hpp"
 
@@ -18,7 +19,8 @@ Coro<> waits(Task<> task) { co_await task; }
 
 std::string names(const std::vector<eddy::FrameCallGraphEntry>& frames) {
   std::string text;
-  for (const auto& frame : frames) text += fmt::format("{}{}:{}", text.empty() ? "" : " ", frame.function, frame.line);
+  for (const auto& frame : frames)
+    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", frame.function, frame.line);
   return text;
 }
 
@@ -40,8 +42,10 @@ ASYNC_TEST(CallGraph, HasTheFramesAndWhoWaits) {
   EXPECT_EQ(names(graph.awaited_by.at(0).call_stack), fmt::format("waits:{}", kWaitsAt));
   EXPECT_EQ(graph.awaited_by.at(0).awaited_by.at(0).future, second);
 
-  EXPECT_EQ(names(eddy::capture_call_graph(task, {.limit = 1}).call_stack), fmt::format("inner:{}", kInnerAt));
-  EXPECT_EQ(names(eddy::capture_call_graph(task, {.limit = -1}).call_stack), fmt::format("outer:{}", kOuterAt));
+  EXPECT_EQ(names(eddy::capture_call_graph(task, {.limit = 1}).call_stack),
+            fmt::format("inner:{}", kInnerAt));
+  EXPECT_EQ(names(eddy::capture_call_graph(task, {.limit = -1}).call_stack),
+            fmt::format("outer:{}", kOuterAt));
   EXPECT_EQ(names(eddy::capture_call_graph(task, {.limit = 0}).call_stack), "");
 
   const auto text = fmt::format(
@@ -88,10 +92,11 @@ ASYNC_TEST(TaskStack, IsTheChainOfItsCoroutinesOutermostFirst) {
   EXPECT_EQ(names(task.get_stack(1)), fmt::format("inner:{}", kInnerAt));
   ::testing::internal::CaptureStderr();
   task.print_stack();
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-            fmt::format("Stack for task 'leaf' (outer, made at call_graph_test.cpp:{0}) (most recent await last):\n"
-                        "  File \"{1}\", line {2}, in outer\n  File \"{1}\", line {3}, in inner\n",
-                        made, __FILE__, kOuterAt, kInnerAt));
+  EXPECT_EQ(
+      ::testing::internal::GetCapturedStderr(),
+      fmt::format("Stack for task 'leaf' (outer, made at call_graph_test.cpp:{0}) (most recent await last):\n"
+                  "  File \"{1}\", line {2}, in outer\n  File \"{1}\", line {3}, in inner\n",
+                  made, __FILE__, kOuterAt, kInnerAt));
   task.cancel();
   co_await settle();
   EXPECT_TRUE(task.get_stack().empty());

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/eddy.hpp>
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <eddy/eddy.hpp>
 #include <regex>
 #include <thread>
 
@@ -62,7 +62,8 @@ TEST(DebugMode, RefusesCallsOnTheWrongThread) {
     eddy::run(main(), {.debug = debug});
     EXPECT_EQ(posted, "");
     const std::regex wanted(
-        "non-thread-safe operation on an event loop of another thread: the loop runs on thread [0-9]+, this is thread "
+        "non-thread-safe operation on an event loop of another thread: the loop runs on thread [0-9]+, this "
+        "is thread "
         "[0-9]+; use call_soon_threadsafe\\(\\) or run_coroutine_threadsafe\\(\\)");
     EXPECT_EQ(debug, std::regex_match(error, wanted)) << error;
   }
@@ -78,7 +79,9 @@ TEST(DebugMode, ReportsSlowStepsWithTheirLength) {
     };
     eddy::run(main(), {.debug = true});
   });
-  EXPECT_TRUE(std::regex_search(text, std::regex("eddy: executing task 'slow' took 0\\.0[3-9][0-9] seconds\n"))) << text;
+  EXPECT_TRUE(
+      std::regex_search(text, std::regex("eddy: executing task 'slow' took 0\\.0[3-9][0-9] seconds\n")))
+      << text;
   EXPECT_EQ(text.find("quick"), text.npos) << text;
 }
 
@@ -92,7 +95,9 @@ TEST(DebugMode, ReportsSlowCallbacksByTheirType) {
     };
     eddy::run(main(), {.debug = true});
   });
-  EXPECT_TRUE(std::regex_search(text, std::regex("eddy: executing callback .*lambda.* took 0\\.0[3-9][0-9] seconds\n"))) << text;
+  EXPECT_TRUE(std::regex_search(
+      text, std::regex("eddy: executing callback .*lambda.* took 0\\.0[3-9][0-9] seconds\n")))
+      << text;
 }
 
 // DBG-2, DBG-5
@@ -102,11 +107,15 @@ ASYNC_TEST(DebugMode, AddsNativeStacksToReports) {
   loop.set_exception_handler([&](const eddy::ExceptionContext& context) { message = context.message; });
   loop.set_debug(true);
   { auto dropped = forgotten(); }
-  EXPECT_NE(message.find("was never awaited; co_await it or create_task() it\n  dropped by\n    "), message.npos) << message;
+  EXPECT_NE(message.find("was never awaited; co_await it or create_task() it\n  dropped by\n    "),
+            message.npos)
+      << message;
   EXPECT_NE(message.find("DebugMode_AddsNativeStacksToReports_body()"), message.npos) << message;
 
   eddy::create_task(fails(), {.name = "loser"});
   co_await eddy::testing::settle();
-  EXPECT_NE(message.find("was never retrieved; await it, or look at exception()\n  made by\n    "), message.npos) << message;
+  EXPECT_NE(message.find("was never retrieved; await it, or look at exception()\n  made by\n    "),
+            message.npos)
+      << message;
   EXPECT_NE(message.find("DebugMode_AddsNativeStacksToReports_body()"), message.npos) << message;
 }

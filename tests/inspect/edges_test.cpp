@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // DBG-F: whatever a task can wait for, the wait says what it is and, where tasks can end it, which they are.
-#include <eddy/eddy.hpp>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <eddy/eddy.hpp>
 #include <functional>
 #include <latch>
 
@@ -27,7 +27,8 @@ struct Wait {
 Wait wait_of(const eddy::AnyTask& task) {
   const auto snapshot = eddy::detail::snapshot_of(task.core());
   EXPECT_EQ(std::string(snapshot.state), "waiting") << snapshot.name;
-  EXPECT_NE(task.core().WaitNode::ops->kind, nullptr) << snapshot.name << ": a debugger cannot say what it waits for";
+  EXPECT_NE(task.core().WaitNode::ops->kind, nullptr)
+      << snapshot.name << ": a debugger cannot say what it waits for";
   Wait wait{snapshot.waits_for, ""};
   for (const auto* id : snapshot.awaits) {
     for (const auto& other : eddy::all_tasks()) {
@@ -106,7 +107,8 @@ ASYNC_TEST(Edges, OfALockNameItsOwner) {
   auto owner = eddy::create_task(hold(), {.name = "owner"});
   co_await settle();
   const auto wait = co_await suspended_on_void([&] { return lock.acquire(); });
-  EXPECT_EQ(wait.text, fmt::format("lock {}, held by task 'owner' (operator(), made at edges_test.cpp:{})", fmt::ptr(&lock), made));
+  EXPECT_EQ(wait.text, fmt::format("lock {}, held by task 'owner' (operator(), made at edges_test.cpp:{})",
+                                   fmt::ptr(&lock), made));
   EXPECT_EQ(wait.edges, "");
   owner.cancel();
   co_await settle();
@@ -118,7 +120,8 @@ ASYNC_TEST(Edges, OfQueues) {
   auto wait = co_await suspended_on([&] { return empty.get(); });
   EXPECT_EQ(wait.text, "an item of queue " + address(static_cast<const eddy::detail::QueueBase*>(&empty)));
   wait = co_await suspended_on_void([&] { return full.put(2); });
-  EXPECT_EQ(wait.text, "room in queue " + address(static_cast<const eddy::detail::QueueBase*>(&full)) + " of 1 items");
+  EXPECT_EQ(wait.text,
+            "room in queue " + address(static_cast<const eddy::detail::QueueBase*>(&full)) + " of 1 items");
   wait = co_await suspended_on_void([&] { return full.join(); });
   EXPECT_EQ(wait.text, "the items of a queue to be done");
 }
@@ -266,14 +269,17 @@ ASYNC_TEST(Edges, OfStreamsInMemory) {
 
 BACKEND_TEST(Edges, OfSocketsNameThePeer) {
   eddy::Event over;
-  auto handler = [&](eddy::StreamReader reader, eddy::StreamWriter) -> Coro<> { static_cast<void>(co_await reader.read(1)); };
+  auto handler = [&](eddy::StreamReader reader, eddy::StreamWriter) -> Coro<> {
+    static_cast<void>(co_await reader.read(1));
+  };
   auto server = co_await eddy::start_server(handler, "127.0.0.1", 0);
   auto [reader, writer] = co_await eddy::open_connection("127.0.0.1", server.address().port());
   auto read = [&]() -> Coro<> { static_cast<void>(co_await reader.read(1)); };
   auto task = eddy::create_task(read());
   co_await eddy::sleep(0s);
   co_await eddy::sleep(0s);
-  EXPECT_EQ(wait_of(task).text, fmt::format("bytes from {} (descriptor {})", server.address().str(), writer.core().fd()));
+  EXPECT_EQ(wait_of(task).text,
+            fmt::format("bytes from {} (descriptor {})", server.address().str(), writer.core().fd()));
   task.cancel();
   auto serve = [&]() -> Coro<> { co_await server.serve_forever(); };
   auto serving = eddy::create_task(serve());

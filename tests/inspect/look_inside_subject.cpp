@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A program to look into: `look_inside_subject calm` waits, `block MS` blocks its loop, `circle` waits for itself,
-// `fork` forks.
-#include <eddy/eddy.hpp>
+// A program to look into: `look_inside_subject calm` waits, `block MS` blocks its loop, `circle` waits for
+// itself, `fork` forks.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <eddy/eddy.hpp>
 #include <thread>
 
 using namespace std::chrono_literals;
@@ -29,7 +29,8 @@ Coro<> album() {
 }
 
 [[gnu::noinline]] void compute(std::chrono::milliseconds length) {
-  for (const auto until = std::chrono::steady_clock::now() + length; std::chrono::steady_clock::now() < until;) {
+  for (const auto until = std::chrono::steady_clock::now() + length;
+       std::chrono::steady_clock::now() < until;) {
     asm volatile("" ::: "memory");
   }
 }
@@ -80,7 +81,10 @@ Coro<> circle() {
 
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "calm";
-  if (std::strcmp(what, "block") == 0) eddy::run(block(std::chrono::milliseconds(std::atoi(argv[2]))));
-  else if (std::strcmp(what, "circle") == 0) eddy::run(circle());
-  else eddy::run(calm());
+  if (std::strcmp(what, "block") == 0)
+    eddy::run(block(std::chrono::milliseconds(std::atoi(argv[2]))));
+  else if (std::strcmp(what, "circle") == 0)
+    eddy::run(circle());
+  else
+    eddy::run(calm());
 }

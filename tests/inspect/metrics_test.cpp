@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/eddy.hpp>
 #include <fmt/format.h>
 
+#include <eddy/eddy.hpp>
 #include <thread>
 
 #include "support.hpp"
@@ -11,7 +11,8 @@ using eddy::TimeHistogram;
 
 TEST(TimeHistogram, SortsTimesIntoPowersOfTwo) {
   TimeHistogram histogram;
-  for (const auto length : {Duration(0ns), Duration(1us), Duration(1001ns), Duration(2us), Duration(3us), Duration(1ms)}) {
+  for (const auto length :
+       {Duration(0ns), Duration(1us), Duration(1001ns), Duration(2us), Duration(3us), Duration(1ms)}) {
     histogram.add(length);
   }
   EXPECT_EQ(histogram.counts[0], 2u);  // up to 1 us
@@ -77,7 +78,9 @@ TEST(Metrics, TellHowBusyTheLoopIs) {
 BACKEND_TEST(Metrics, CountDescriptorsAndHops) {
   auto& loop = eddy::get_running_loop();
   EXPECT_EQ(loop.metrics().descriptors, 0u);
-  auto handler = [](eddy::StreamReader reader, eddy::StreamWriter) -> Coro<> { static_cast<void>(co_await reader.read(1)); };
+  auto handler = [](eddy::StreamReader reader, eddy::StreamWriter) -> Coro<> {
+    static_cast<void>(co_await reader.read(1));
+  };
   auto server = co_await eddy::start_server(handler, "127.0.0.1", 0);
   EXPECT_EQ(loop.metrics().descriptors, 1u);
   const auto before = loop.metrics().thread_hops;
@@ -100,16 +103,18 @@ TEST(OpenMetrics, HasEachFamilyOnceAndEndsWithEof) {
                       "eddy_task_steps_total{loop=\"1\"} 7\neddy_task_steps_total{loop=\"2\"} 0\n"),
             text.npos)
       << text;
-  EXPECT_NE(text.find("# TYPE eddy_loop_busy_seconds counter\n# UNIT eddy_loop_busy_seconds seconds\n"), text.npos);
+  EXPECT_NE(text.find("# TYPE eddy_loop_busy_seconds counter\n# UNIT eddy_loop_busy_seconds seconds\n"),
+            text.npos);
   EXPECT_NE(text.find("eddy_loop_busy_seconds_total{loop=\"1\"} 1.5\n"), text.npos);
   EXPECT_NE(text.find("eddy_tasks{loop=\"1\"} 0\n"), text.npos);
   EXPECT_NE(text.find("eddy_loop_lag_seconds_bucket{loop=\"1\",le=\"2e-06\"} 0\n"
                       "eddy_loop_lag_seconds_bucket{loop=\"1\",le=\"4e-06\"} 1\n"),
             text.npos)
       << text;
-  EXPECT_NE(text.find("eddy_loop_lag_seconds_bucket{loop=\"1\",le=\"+Inf\"} 1\n"
-                      "eddy_loop_lag_seconds_sum{loop=\"1\"} 3e-06\neddy_loop_lag_seconds_count{loop=\"1\"} 1\n"),
-            text.npos)
+  EXPECT_NE(
+      text.find("eddy_loop_lag_seconds_bucket{loop=\"1\",le=\"+Inf\"} 1\n"
+                "eddy_loop_lag_seconds_sum{loop=\"1\"} 3e-06\neddy_loop_lag_seconds_count{loop=\"1\"} 1\n"),
+      text.npos)
       << text;
   EXPECT_EQ(text.substr(text.size() - 6), "# EOF\n");
 }

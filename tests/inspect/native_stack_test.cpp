@@ -27,7 +27,8 @@ TEST(NativeStack, NamesStaticFunctionsOfTheProgram) {
   const int size = here(stack);
   const auto lines = stack.lines();
   ASSERT_EQ(lines.size(), static_cast<std::size_t>(size));
-  EXPECT_EQ(lines.front().find("(anonymous namespace)::here(eddy::detail::NativeStack&)+0x"), 0u) << lines.front();
+  EXPECT_EQ(lines.front().find("(anonymous namespace)::here(eddy::detail::NativeStack&)+0x"), 0u)
+      << lines.front();
   EXPECT_NE(lines.front().find(" (inspect_tests+0x"), std::string::npos) << lines.front();
 }
 

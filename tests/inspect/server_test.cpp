@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/eddy.hpp>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -7,6 +6,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <eddy/eddy.hpp>
 #include <filesystem>
 #include <fstream>
 #include <latch>
@@ -41,11 +41,11 @@ class Inspect : public ::testing::Test {
 };
 
 int mode_of(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   return ::lstat(path.c_str(), &status) == 0 ? static_cast<int>(status.st_mode & 07777) : -1;
 }
 
-Coro<std::string> report(inspect::Report kind) {
+Coro<std::string> asked_on_a_thread(inspect::Report kind) {
   auto ask = [kind] { return inspect::report_of(::getpid(), kind); };
   co_return co_await eddy::to_thread(ask);
 }
@@ -68,7 +68,8 @@ TEST_F(Inspect, RefusesADirectoryThatOthersCanEnter) {
   std::filesystem::create_directory(directory());
   ::chmod(directory().c_str(), 0755);
   EXPECT_EQ(TEXT_OF(eddy::RuntimeError, inspect::serve()),
-            fmt::format("'{0}' is not safe for sockets: it must be a directory of user {1} with mode 0700, and it is a directory "
+            fmt::format("'{0}' is not safe for sockets: it must be a directory of user {1} with mode 0700, "
+                        "and it is a directory "
                         "of user {1} with mode 0755",
                         directory(), ::geteuid()));
   std::filesystem::remove(directory());
@@ -81,9 +82,10 @@ TEST_F(Inspect, RefusesAPathThatIsTooLong) {
   std::filesystem::create_directory(longer);
   ::setenv("XDG_RUNTIME_DIR", longer.c_str(), 1);
   const auto path = fmt::format("{}/eddy/{}.sock", longer, ::getpid());
-  EXPECT_EQ(TEXT_OF(eddy::RuntimeError, inspect::serve()),
-            fmt::format("'{}' has {} bytes: a socket's path has at most 107; set XDG_RUNTIME_DIR to a shorter one", path,
-                        path.size()));
+  EXPECT_EQ(
+      TEXT_OF(eddy::RuntimeError, inspect::serve()),
+      fmt::format("'{}' has {} bytes: a socket's path has at most 107; set XDG_RUNTIME_DIR to a shorter one",
+                  path, path.size()));
 }
 
 TEST_F(Inspect, ReplacesAStaleSocketAndLeavesALiveOne) {
@@ -93,7 +95,8 @@ TEST_F(Inspect, ReplacesAStaleSocketAndLeavesALiveOne) {
   ASSERT_EQ(::bind(other.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   ASSERT_EQ(::listen(other.get(), 1), 0);
   EXPECT_EQ(TEXT_OF(eddy::RuntimeError, inspect::serve()),
-            fmt::format("'{}' is in use: another process with this number, in another container, listens there; give each its "
+            fmt::format("'{}' is in use: another process with this number, in another container, listens "
+                        "there; give each its "
                         "own XDG_RUNTIME_DIR",
                         socket()));
   other.reset();
@@ -105,20 +108,29 @@ TEST_F(Inspect, AnswersFromTheLoopWhenItTurns) {
   auto main = []() -> Coro<> {
     eddy::current_task().set_name("main");
     auto sleeper = eddy::create_task(eddy::sleep(1h), {.name = "sleeper"});
-    const auto table = co_await report(inspect::Report::table);
+    const auto table = co_await asked_on_a_thread(inspect::Report::table);
     EXPECT_NE(table.find("loop "), table.npos);
     EXPECT_NE(table.find("sleeper  waiting"), table.npos) << table;
     EXPECT_NE(table.find("a function on a thread"), table.npos) << table;
-    const auto tree = co_await report(inspect::Report::tree);
+    const auto tree = co_await asked_on_a_thread(inspect::Report::tree);
     EXPECT_NE(tree.find("├── (T) main"), tree.npos) << tree;
     EXPECT_NE(tree.find("└── (T) sleeper"), tree.npos) << tree;
-    const auto metrics = co_await report(inspect::Report::metrics);
+    const auto metrics = co_await asked_on_a_thread(inspect::Report::metrics);
     EXPECT_EQ(metrics.substr(metrics.size() - 6), "# EOF\n");
-    const auto json = co_await report(inspect::Report::json);
+    const auto json = co_await asked_on_a_thread(inspect::Report::json);
     EXPECT_NE(json.find(fmt::format("{{\"pid\": {}, ", ::getpid())), json.npos) << json;
     sleeper.cancel();
   };
   eddy::run(main(), {.inspect = true});
+}
+
+TEST_F(Inspect, ReportsOnItselfFromItsOwnTask) {
+  auto main = []() -> Coro<> {
+    eddy::current_task().set_name("asks itself");
+    EXPECT_NE(inspect::report(inspect::Report::tree).find("└── (T) asks itself, running\n"), std::string::npos);
+    co_return;
+  };
+  eddy::run(main());
 }
 
 TEST_F(Inspect, ShowsEachLoopOfTheProcess) {
@@ -171,7 +183,8 @@ TEST_F(Inspect, AnswersNonsenseWithWhatItKnows) {
     ASSERT_TRUE(eddy::detail::send_all(fd.get(), question));
     char answer[200] = {};
     std::size_t size = 0;
-    for (ssize_t count = 1; count > 0 && size < sizeof answer; size += static_cast<std::size_t>(count > 0 ? count : 0)) {
+    for (ssize_t count = 1; count > 0 && size < sizeof answer;
+         size += static_cast<std::size_t>(count > 0 ? count : 0)) {
       count = ::recv(fd.get(), answer + size, sizeof answer - size, 0);
     }
     EXPECT_EQ(std::string(answer, size),
@@ -181,9 +194,12 @@ TEST_F(Inspect, AnswersNonsenseWithWhatItKnows) {
 
 TEST_F(Inspect, SaysWhyAProcessCannotBeLookedInto) {
   const auto text = TEXT_OF(eddy::OSError, inspect::report_of(::getpid(), inspect::Report::table));
-  EXPECT_EQ(text, fmt::format("process {} (inspect_thread_tests) does not listen on '{}'; start it with EDDY_INSPECT=1, or call "
-                              "eddy::inspect::serve() in it",
-                              ::getpid(), socket()));
+  EXPECT_EQ(
+      text,
+      fmt::format(
+          "process {} (inspect_thread_tests) does not listen on '{}'; start it with EDDY_INSPECT=1, or call "
+          "eddy::inspect::serve() in it",
+          ::getpid(), socket()));
   EXPECT_EQ(TEXT_OF(eddy::ProcessLookupError, inspect::report_of(0x7ffffff0, inspect::Report::table)),
             "there is no process 2147483632");
 }

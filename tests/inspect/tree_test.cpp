@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/eddy.hpp>
 #include <fmt/format.h>
 
+#include <eddy/eddy.hpp>
 #include <regex>
 
 #include "inspect/snapshot.hpp"
@@ -12,9 +12,7 @@ using eddy::testing::settle;
 namespace {
 
 constexpr int kPlaysAt = __LINE__ + 2;
-Coro<> play(std::string_view) {
-  co_await eddy::sleep(1h);
-}
+Coro<> play(std::string_view) { co_await eddy::sleep(1h); }
 
 constexpr int kAlbumAt = __LINE__ + 3;
 Coro<> album(std::string_view a, std::string_view b) {
@@ -96,8 +94,10 @@ ASYNC_TEST(TaskTree, ThrowsOfTasksThatWaitForEachOtherInACircle) {
 ASYNC_TEST(TaskTree, LeavesOutTheMiddleOfALongChain) {
   struct Deep {
     static Coro<> down(int depth) {
-      if (depth > 0) co_await down(depth - 1);
-      else co_await eddy::sleep(1h);
+      if (depth > 0)
+        co_await down(depth - 1);
+      else
+        co_await eddy::sleep(1h);
     }
   };
   auto task = eddy::create_task(Deep::down(9999), {.name = "deep"});
@@ -131,17 +131,22 @@ ASYNC_TEST(Table, HasALineATask) {
   auto task = eddy::create_task(play("x"), {.name = "player"});
   co_await settle();
   const auto text = eddy::detail::render_table(this_loop());
-  EXPECT_TRUE(std::regex_search(text, std::regex("\n  ID +NAME +STATE +COROUTINE +MADE AT +WAITS FOR\n"))) << text;
-  const auto row = fmt::format("\n  0x[0-9a-f]+  player +waiting +play +tree_test.cpp:{}  sleep, 3600s left\n", made);
+  EXPECT_TRUE(std::regex_search(text, std::regex("\n  ID +NAME +STATE +COROUTINE +MADE AT +WAITS FOR\n")))
+      << text;
+  const auto row =
+      fmt::format("\n  0x[0-9a-f]+  player +waiting +play +tree_test.cpp:{}  sleep, 3600s left\n", made);
   EXPECT_TRUE(std::regex_search(text, std::regex(row))) << text;
   co_await cancelled(task);
 }
 
 ASYNC_TEST(Json, HoldsWhatTheTreeHolds) {
-  auto task = eddy::create_task(play("x"), {.name = "a \"quoted\" \n name"});
+  auto task = eddy::create_task(play("x"), {.name = "a \"quoted\" \n \xff name"});
   co_await settle();
   const auto text = eddy::detail::render_json(this_loop());
-  EXPECT_NE(text.find(R"("name": "a \"quoted\" \u000a name", "state": "waiting", "coroutine": "play")"), text.npos) << text;
-  EXPECT_NE(text.find(R"("waits_for": "sleep, 3600s left", "awaits": [], "held_by": null})"), text.npos) << text;
+  EXPECT_NE(text.find(R"("name": "a \"quoted\" \u000a � name", "state": "waiting", "coroutine": "play")"),
+            text.npos)
+      << text;
+  EXPECT_NE(text.find(R"("waits_for": "sleep, 3600s left", "awaits": [], "held_by": null})"), text.npos)
+      << text;
   co_await cancelled(task);
 }
