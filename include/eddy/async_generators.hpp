@@ -166,7 +166,7 @@ struct AsyncGeneratorPromise final : YieldPromise<AsyncGeneratorCore, Y, S> {
 ///
 /// Destroying it destroys what it holds, at once, as C++ does: destructors run, but no handler does, and
 /// nothing can be awaited. One whose cleaning up awaits needs `co_await it.aclose()`, or `aclosing()` of
-/// contextlib.hpp. What a task or a global still holds when `run()` ends is closed by it, the newest first.
+/// contextlib.hpp. What the caller of `run()` still holds at its end is closed by it, the newest first.
 template <class Yield, class Send>
 class [[nodiscard]] AsyncGenerator {
  public:
