@@ -156,8 +156,9 @@ class EventLoop {
   void call_exception_handler(const ExceptionContext& context);
   void default_exception_handler(const ExceptionContext& context) const;
 
-  /// Waits for the jobs of the default pool and ends its threads; run() does it. What asks for the pool later gets
-  /// RuntimeError. False if threads were still busy after `timeout`: they are reported by name and left to themselves.
+  /// Waits for the jobs of the default pool and ends its threads; run() does it. What asks for the pool later
+  /// gets RuntimeError. False if threads were still busy after `timeout`: they are reported by name and left
+  /// to themselves.
   bool shutdown_default_executor(Duration timeout = Duration::max());
 
   std::string_view backend_name() const noexcept;
