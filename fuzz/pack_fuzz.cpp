@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The first byte chooses a type, the rest is read as one. What could be read is written and read again the same.
+// The first byte chooses a type, the rest is read as one. What could be read is written and read again the
+// same.
 #include <eddy/pack.hpp>
 #include <eddy/remote.hpp>
 
@@ -59,14 +60,29 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0] % 8) {
-    case 0: read_as<std::string>(bytes); break;
-    case 1: read_as<std::vector<std::vector<std::uint16_t>>>(bytes); break;
-    case 2: read_as<Page>(bytes); break;
-    case 3: read_as<Tree>(bytes); break;
-    case 4: read_as<std::map<std::string, std::optional<bool>>>(bytes); break;
-    case 5: read_as<std::tuple<std::set<int>, std::array<bool, 3>, std::u16string>>(bytes); break;
-    case 6: read_as<std::vector<std::variant<std::string, std::vector<bool>>>>(bytes); break;
-    default: read_as_outcome(bytes);
+    case 0:
+      read_as<std::string>(bytes);
+      break;
+    case 1:
+      read_as<std::vector<std::vector<std::uint16_t>>>(bytes);
+      break;
+    case 2:
+      read_as<Page>(bytes);
+      break;
+    case 3:
+      read_as<Tree>(bytes);
+      break;
+    case 4:
+      read_as<std::map<std::string, std::optional<bool>>>(bytes);
+      break;
+    case 5:
+      read_as<std::tuple<std::set<int>, std::array<bool, 3>, std::u16string>>(bytes);
+      break;
+    case 6:
+      read_as<std::vector<std::variant<std::string, std::vector<bool>>>>(bytes);
+      break;
+    default:
+      read_as_outcome(bytes);
   }
   return 0;
 }

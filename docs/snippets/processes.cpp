@@ -33,7 +33,8 @@ void count_without_a_loop() {
   auto job = pool.submit(count_primes, 100);
   auto limited = pool.with_timeout(10s).submit(count_primes, 1'000);
   std::cout << job.result() << ' ' << limited.result() << '\n';
-  for (long n : pool.map(count_primes, std::vector{10L, 20L, 30L}, {.timeout = 30s, .chunksize = 2})) std::cout << n << '\n';
+  for (long n : pool.map(count_primes, std::vector{10L, 20L, 30L}, {.timeout = 30s, .chunksize = 2}))
+    std::cout << n << '\n';
 }
 // [/blocking]
 

@@ -87,6 +87,14 @@ PLAIN_THREAD_SEED("EXE-08", "threads are started by need", any_time, "1\n3") {
   print(threads() - before);
 }
 
+THREAD_SEED("AIO-47", "wrap_future: a thread's result wakes the loop", 1_s, "waits\n1") {
+  eddy::ThreadPoolExecutor pool;
+  auto blocking = pool.submit(a, 1);
+  eddy::get_running_loop().call_soon([] { print("waits"); });
+  const int result = co_await eddy::wrap_future(std::move(blocking));
+  print(result);
+}
+
 PLAIN_THREAD_SEED("EXE-10", "one thread a queue: its order is kept", any_time, "True True True") {
   std::vector<int> written[3];
   {

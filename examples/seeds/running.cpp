@@ -310,6 +310,11 @@ PLAIN_SEED("AIO-52", "run several times in one program", 2_s, "cc\ndd") {
   }
 }
 
+PLAIN_SEED("AIO-54", "iscoroutine, iscoroutinefunction", any_time, "True False\nTrue False") {
+  print(eddy::iscoroutine<Coro<>>, eddy::iscoroutine<int>);
+  print(eddy::iscoroutinefunction<decltype(one_second), int>, eddy::iscoroutinefunction<decltype(print<int>), int>);
+}
+
 PLAIN_SEED(
     "AIO-57", "create_task needs a running loop, the loop's own does not", any_time,
     "no running event loop on this thread; start one with eddy::run()\nnothing was thrown\nstart 1\nend 1") {

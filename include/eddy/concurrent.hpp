@@ -65,8 +65,8 @@ class Future {
     state_->on_done([callback = std::move(callback), self = *this]() mutable { callback(self); });
   }
 
-  /// For executors, before the work: false if the future was cancelled, then nothing is to be done; else it can
-  /// no longer be.
+  /// For executors, before the work: false if the future was cancelled, then nothing is to be done; else it
+  /// can no longer be.
   bool set_running_or_notify_cancel() const { return state_->start(); }
   /// For executors, after it. Throw InvalidStateError if it is done.
   template <class U = T>
@@ -142,8 +142,8 @@ AsCompleted<T> as_completed(std::vector<Future<T>> futures, Duration timeout = D
   return AsCompleted<T>(std::move(futures), timeout);
 }
 
-/// Blocks until the futures are done, the first is, or one has failed; or until `timeout` has passed: then some
-/// are pending. Each in the order of the argument.
+/// Blocks until the futures are done, the first is, or one has failed; or until `timeout` has passed: then
+/// some are pending. Each in the order of the argument.
 template <class T>
 WaitSets<Future<T>> wait(const std::vector<Future<T>>& futures, WaitOptions options = {}) {
   detail::CompletionOrder order(futures.size(), options.timeout);
@@ -163,8 +163,8 @@ WaitSets<Future<T>> wait(const std::vector<Future<T>>& futures, WaitOptions opti
   return sets;
 }
 
-/// For executors: the results of `jobs` in order. The first failure, or the end of `timeout`, cancels those that
-/// have not begun.
+/// For executors: the results of `jobs` in order. The first failure, or the end of `timeout`, cancels those
+/// that have not begun.
 template <class T>
 std::vector<T> results_of(const std::vector<Future<T>>& jobs, Duration timeout) {
   const detail::Deadline deadline(timeout);
@@ -199,8 +199,8 @@ struct MapOptions {
 
 /// Threads that run plain functions: `concurrent.futures.ThreadPoolExecutor`.
 ///
-/// Threads are started as jobs come, up to max_workers, and wait for more. Jobs begin in the order in which they
-/// came. The destructor waits for every job that was submitted.
+/// Threads are started as jobs come, up to max_workers, and wait for more. Jobs begin in the order in which
+/// they came. The destructor waits for every job that was submitted.
 class ThreadPoolExecutor {
  public:
   static constexpr bool is_executor = true;
@@ -230,8 +230,8 @@ class ThreadPoolExecutor {
     return concurrent::Future<T>(std::move(state));
   }
 
-  /// `function` of each element, on the pool; results in the order of the elements. Throws the first exception in
-  /// that order, TimeoutError; then what has not begun is cancelled.
+  /// `function` of each element, on the pool; results in the order of the elements. Throws the first
+  /// exception in that order, TimeoutError; then what has not begun is cancelled.
   template <class F, class Range>
   auto map(F function, const Range& range, MapOptions options = {}) {
     using T = std::invoke_result_t<F&, typename Range::value_type>;

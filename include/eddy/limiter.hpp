@@ -24,8 +24,8 @@ struct LimiterStatistics {
 ///     auto token = co_await limiter;                              // given back at the end of the scope
 ///     co_await eddy::to_thread({.limiter = &limiter}, blocking);  // at most 3 such threads at a time
 ///
-/// Unlike a Semaphore it knows who holds a token: nobody borrows twice or gives back what he does not hold, and the
-/// number may change at any time. Tokens go to those that wait longest. Belongs to one loop.
+/// Unlike a Semaphore it knows who holds a token: nobody borrows twice or gives back what he does not hold,
+/// and the number may change at any time. Tokens go to those that wait longest. Belongs to one loop.
 class CapacityLimiter {
  public:
   class Token;
@@ -38,7 +38,8 @@ class CapacityLimiter {
   CapacityLimiter& operator=(const CapacityLimiter&) = delete;
 
   std::size_t total_tokens() const noexcept { return total_; }
-  /// More tokens wake waiters; with fewer, those that are out stay out until they come back. Throws ValueError for 0.
+  /// More tokens wake waiters; with fewer, those that are out stay out until they come back. Throws
+  /// ValueError for 0.
   void set_total_tokens(std::size_t total);
   std::size_t borrowed_tokens() const noexcept { return borrowers_.size(); }
   /// Negative after set_total_tokens() below what is borrowed.
@@ -47,8 +48,8 @@ class CapacityLimiter {
   }
   LimiterStatistics statistics() const;
 
-  /// Borrows a token for the running task, or for `borrower`, any address that identifies one; waits until there is
-  /// one. Throws RuntimeError if that borrower has one already.
+  /// Borrows a token for the running task, or for `borrower`, any address that identifies one; waits until
+  /// there is one. Throws RuntimeError if that borrower has one already.
   [[nodiscard("co_await it")]] Acquire acquire();
   [[nodiscard("co_await it")]] Acquire acquire_on_behalf_of(const void* borrower) noexcept;
   /// acquire() with a guard that gives it back.
@@ -72,10 +73,12 @@ class CapacityLimiter {
 };
 
 /// Gives a token back at the end of a scope.
-class [[nodiscard("it gives the token back at the end of its scope: give it a name")]] CapacityLimiter::Token {
+class [[nodiscard(
+    "it gives the token back at the end of its scope: give it a name")]] CapacityLimiter::Token {
  public:
-  Token(CapacityLimiter& limiter, const void* borrower) noexcept : limiter_(&limiter), borrower_(borrower) {}
-  Token(Token&& other) noexcept : limiter_(std::exchange(other.limiter_, nullptr)), borrower_(other.borrower_) {}
+  Token(CapacityLimiter & limiter, const void* borrower) noexcept : limiter_(&limiter), borrower_(borrower) {}
+  Token(Token && other) noexcept
+      : limiter_(std::exchange(other.limiter_, nullptr)), borrower_(other.borrower_) {}
   Token& operator=(Token&&) = delete;
   ~Token() { release(); }
   void release() {
@@ -89,7 +92,8 @@ class [[nodiscard("it gives the token back at the end of its scope: give it a na
 
 class CapacityLimiter::Acquire {
  public:
-  Acquire(CapacityLimiter& limiter, const void* borrower) noexcept : limiter_(&limiter), borrower_(borrower) {}
+  Acquire(CapacityLimiter& limiter, const void* borrower) noexcept
+      : limiter_(&limiter), borrower_(borrower) {}
 
   bool await_ready() { return limiter_->try_acquire(borrower_); }
   void await_suspend(std::coroutine_handle<> where) {
@@ -118,7 +122,9 @@ class CapacityLimiter::AcquireToken : public Acquire {
 inline CapacityLimiter::Acquire CapacityLimiter::acquire_on_behalf_of(const void* borrower) noexcept {
   return Acquire(*this, borrower);
 }
-inline CapacityLimiter::Acquire CapacityLimiter::acquire() { return Acquire(*this, &detail::current_task_core()); }
+inline CapacityLimiter::Acquire CapacityLimiter::acquire() {
+  return Acquire(*this, &detail::current_task_core());
+}
 inline CapacityLimiter::AcquireToken CapacityLimiter::operator co_await() {
   return AcquireToken(*this, &detail::current_task_core());
 }

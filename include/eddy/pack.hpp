@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Values as bytes, between processes of one program on one machine: docs/reference/processes.md has the list
-// of types. Numbers are as they lie in memory; what has a length has 8 bytes of it in front; an optional and an
-// aggregate have one byte. Not a format for files: another build may lay values out differently.
+// of types. Numbers are as they lie in memory; what has a length has 8 bytes of it in front; an optional and
+// an aggregate have one byte. Not a format for files: another build may lay values out differently.
 #pragma once
 
 #include <concepts>
@@ -63,7 +63,11 @@ concept PackHooked = requires { sizeof(PackAs<T>); };
 template <class T>
 concept PackScalar = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 template <class T>
-concept PackTicks = requires(const T& t) { typename T::rep; typename T::period; t.count(); T(typename T::rep()); };
+concept PackTicks = requires(const T& t) {
+  typename T::period;
+  t.count();
+  T(typename T::rep());
+};
 template <class T>
 concept PackTime = requires(const T& t) { typename T::clock; t.time_since_epoch(); };
 template <class T>
@@ -75,14 +79,21 @@ concept PackArray = PackTuple<T> && requires(T& t) { t.data(); typename T::value
 template <class T>
 concept PackOptional = requires(T& t) { t.has_value(); t.reset(); *t; typename T::value_type; };
 template <class T>
-concept PackRange = requires(const T& t) { typename T::value_type; typename T::iterator; t.begin(); t.end(); t.size(); };
+concept PackRange = requires(const T& t) {
+  typename T::value_type;
+  t.begin();
+  t.end();
+  t.size();
+};
 template <class T>
 concept PackSet = PackRange<T> && requires { typename T::key_type; };
 template <class T>
-concept PackSequence = PackRange<T> && requires(T& t) { t.push_back(std::declval<typename T::value_type>()); };
+concept PackSequence =
+    PackRange<T> && requires(T& t) { t.push_back(std::declval<typename T::value_type>()); };
 // Whose elements can be copied as memory.
 template <class T>
-concept PackMemory = PackSequence<T> && PackScalar<typename T::value_type> && !std::same_as<typename T::value_type, bool> &&
+concept PackMemory = PackSequence<T> && PackScalar<typename T::value_type> &&
+                     !std::same_as<typename T::value_type, bool> &&
                      requires(T& t) { t.data(); t.resize(std::size_t{}); };
 
 template <class T>
@@ -90,19 +101,22 @@ inline constexpr bool kIsVariant = false;
 template <class... Ts>
 inline constexpr bool kIsVariant<std::variant<Ts...>> = true;
 
-enum class PackKind { hooked, scalar, duration, ticks, time, path, array, tuple, variant, optional, set, memory, sequence, fields, none };
+enum class PackKind {
+  hooked, scalar, duration, ticks, time, path, array, tuple, variant, optional, set, memory, sequence, fields, none
+};
 
 template <class T>
-constexpr bool kPackable = PackHooked<T> || PackScalar<T> || std::same_as<T, Duration> || PackTicks<T> || PackTime<T> ||
-                           PackPath<T> || PackTuple<T> || kIsVariant<T> || PackOptional<T> || PackSet<T> || PackSequence<T> ||
+constexpr bool kPackable = PackHooked<T> || PackScalar<T> || std::same_as<T, Duration> || PackTicks<T> ||
+                           PackTime<T> || PackPath<T> || PackTuple<T> || kIsVariant<T> || PackOptional<T> ||
+                           PackSet<T> || PackSequence<T> ||
                            (std::is_aggregate_v<T> && !std::is_union_v<T> && !std::is_array_v<T>);
 
 /// What T is, for packing; the one place that refuses a type.
 template <class T>
 struct PackKindOf {
   static_assert(kPackable<T>,
-                "eddy: a value of this type cannot travel to another process. Numbers, enums, strings, containers, tuples, "
-                "optionals, variants, durations and aggregates of these can; for a type of your own, specialise "
+                "eddy: a value of this type cannot travel to another process. Numbers, enums, strings, "
+                "containers, tuples, optionals, variants, durations and aggregates of these can; for a type of your own, specialise "
                 "eddy::PackAs. A pointer or a reference means nothing there");
   static constexpr PackKind value = PackHooked<T>               ? PackKind::hooked
                                     : PackScalar<T>             ? PackKind::scalar
@@ -233,8 +247,8 @@ class Unpacker {
     else if constexpr (kind == PackKind::time) return T(get<typename T::duration>());
     else if constexpr (kind == PackKind::path) return T(get<typename T::string_type>());
     else if constexpr (kind == PackKind::array) return get_array<T>();
-    else if constexpr (kind == PackKind::tuple) return get_tuple<T>(std::make_index_sequence<std::tuple_size_v<T>>());
-    else if constexpr (kind == PackKind::variant) return get_variant<T>(std::make_index_sequence<std::variant_size_v<T>>());
+    else if constexpr (kind == PackKind::tuple) return get_tuple<T>(Count<std::tuple_size_v<T>>());
+    else if constexpr (kind == PackKind::variant) return get_variant<T>(Count<std::variant_size_v<T>>());
     else if constexpr (kind == PackKind::optional) {
       if (!get_bool()) return T();
       return T(get<typename T::value_type>());
@@ -254,6 +268,8 @@ class Unpacker {
   int& depth() noexcept { return depth_; }
 
  private:
+  template <std::size_t N>
+  using Count = std::make_index_sequence<N>;
   bool get_bool();
   /// A count of elements that take `each` bytes or more; throws if so many cannot be left.
   std::size_t get_size(std::size_t each);
@@ -268,7 +284,10 @@ class Unpacker {
   template <class T>
   T get_hooked() {
     if constexpr (requires { PackAs<T>::unpack(*this); }) return PackAs<T>::unpack(*this);
-    else return PackAs<T>::unpack(get<std::remove_cvref_t<decltype(PackAs<T>::pack(std::declval<const T&>()))>>());
+    else {
+      using Other = std::remove_cvref_t<decltype(PackAs<T>::pack(std::declval<const T&>()))>;
+      return PackAs<T>::unpack(get<Other>());
+    }
   }
   template <class T>
   T get_array() {

@@ -68,12 +68,14 @@ template <class P>
 using CarriedBy = typename Carried<std::decay_t<P>>::type;
 
 template <class P>
-inline constexpr bool kIsOutParameter = std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
+inline constexpr bool kIsOutParameter =
+    std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
 
 /// The carried value as the function's parameter P.
 template <class P, class C>
 decltype(auto) hand_over(C& carried) {
-  if constexpr (std::is_same_v<std::decay_t<P>, const char*> && std::is_same_v<C, std::string>) return carried.c_str();
+  if constexpr (std::is_same_v<std::decay_t<P>, const char*> && std::is_same_v<C, std::string>)
+    return carried.c_str();
   else return std::move(carried);
 }
 
@@ -88,7 +90,8 @@ void add_result(Packer& packer, const R& result) {
 template <class F, class... Args>
 struct RemoteCall {
   static_assert(std::is_empty_v<F> && std::is_default_constructible_v<F>,
-                "eddy: only a plain function, or a lambda without captures, can run in another process: there is no copy "
+                "eddy: only a plain function, or a lambda without captures, can run in another process: "
+                "there is no copy "
                 "of what a function object holds. Pass it as an argument");
   using Result = std::invoke_result_t<F&, CarriedBy<Args>&&...>;
   static void add_function(Packer&, F) {}
@@ -105,21 +108,25 @@ struct RemoteCall {
 
 template <class R, class... P, class... Args>
 struct RemoteCall<R (*)(P...), Args...> {
-  static_assert(!(kIsOutParameter<P> || ...),
-                "eddy: a parameter by non-const reference cannot change an object of another process: take it by value "
-                "and return it");
+  static_assert(
+      !(kIsOutParameter<P> || ...),
+      "eddy: a parameter by non-const reference cannot change an object of another process: take it by value "
+      "and return it");
   static_assert(sizeof...(P) == sizeof...(Args), "eddy: the function takes another number of arguments");
   using Function = R (*)(P...);
   using Result = R;
   static void add_function(Packer& packer, Function function) { pack_code(packer, code(function)); }
-  static void add_arguments(Packer& packer, const Args&... args) { (add_argument<CarriedBy<P>>(packer, args), ...); }
+  static void add_arguments(Packer& packer, const Args&... args) {
+    (add_argument<CarriedBy<P>>(packer, args), ...);
+  }
   static const void* code(Function function) noexcept { return reinterpret_cast<const void*>(function); }
   static auto call(Unpacker& unpacker) {
     const auto function = reinterpret_cast<Function>(const_cast<void*>(unpack_code(unpacker)));
     std::tuple<CarriedBy<P>...> arguments{unpacker.get<CarriedBy<P>>()...};
     unpacker.finish();
     if constexpr (!(kIsOutParameter<P> || ...)) {
-      return std::apply([function](auto&... carried) { return function(hand_over<P>(carried)...); }, arguments);
+      return std::apply([function](auto&... carried) { return function(hand_over<P>(carried)...); },
+                        arguments);
     }
   }
 
@@ -129,7 +136,8 @@ struct RemoteCall<R (*)(P...), Args...> {
     if constexpr (std::is_same_v<A, C>) {
       packer.add(argument);
     } else {
-      static_assert(std::is_constructible_v<C, const A&>, "eddy: an argument does not fit the function's parameter");
+      static_assert(std::is_constructible_v<C, const A&>,
+                    "eddy: an argument does not fit the function's parameter");
       packer.add(C(argument));
     }
   }
@@ -214,7 +222,8 @@ class RemoteJob {
 template <class T>
 class TypedRemoteJob final : public RemoteJob {
  public:
-  TypedRemoteJob(std::shared_ptr<BlockingBox<T>> state, Parcel packed, const void* function, const std::type_info& function_type, Duration limit)
+  TypedRemoteJob(std::shared_ptr<BlockingBox<T>> state, Parcel packed, const void* function,
+                 const std::type_info& function_type, Duration limit)
       : RemoteJob(std::move(packed), function, function_type, limit), state_(std::move(state)) {}
   bool start() override { return (*state_).start(); }
   void finish(Unpacker& value) override {

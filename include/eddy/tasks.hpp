@@ -232,6 +232,16 @@ auto as_coroutine(A&& awaitable) {
 
 }  // namespace detail
 
+/// Whether T is a Coro: `asyncio.iscoroutine`.
+template <class T>
+inline constexpr bool iscoroutine = detail::kIsCoro<std::remove_cvref_t<T>>;
+/// Whether F, called with Args, gives a Coro: `asyncio.iscoroutinefunction`.
+template <class F, class... Args>
+inline constexpr bool iscoroutinefunction = [] {
+  if constexpr (std::is_invocable_v<F, Args...>) return iscoroutine<std::invoke_result_t<F, Args...>>;
+  else return false;
+}();
+
 /// Schedules a coroutine, or any awaitable, on the running loop: it starts at the loop's next turn.
 /// Throws RuntimeError where no loop runs.
 template <detail::Awaitable A>

@@ -173,8 +173,10 @@ struct StoppableCall {
   std::tuple<Args...> arguments;
   std::stop_source stop{};
   decltype(auto) operator()() {
-    return std::apply([this](auto&... args) -> decltype(auto) { return function(stop.get_token(), std::move(args)...); },
-                      arguments);
+    const auto call = [this](auto&... args) -> decltype(auto) {
+      return function(stop.get_token(), std::move(args)...);
+    };
+    return std::apply(call, arguments);
   }
 };
 
@@ -204,8 +206,8 @@ auto run_on(ThreadPoolExecutor* pool, F function) {
 /// or throws its exception. Both are moved into the job. Throws RuntimeError after shutdown_default_executor().
 ///
 /// Cancelling the wait: a job that has not begun is dropped; one that runs is waited for, because it may
-/// refer to what the awaiting coroutine keeps alive, and then CancelledError is thrown. A function that takes a
-/// std::stop_token first is asked to stop by it; callbacks of the token run on the loop's thread.
+/// refer to what the awaiting coroutine keeps alive, and then CancelledError is thrown. A function that takes
+/// a std::stop_token first is asked to stop by it; callbacks of the token run on the loop's thread.
 template <class F, class... Args>
 auto to_thread(F function, Args... args) {
   return detail::run_on(nullptr, detail::InContext(detail::bind_call(std::move(function), std::move(args)...)));
@@ -213,7 +215,7 @@ auto to_thread(F function, Args... args) {
 
 /// How to_thread() goes about it: trio's to_thread.run_sync.
 struct ToThreadOptions {
-  bool abandon = false;                    // a cancelled wait ends at once; the function goes on by itself, its result is dropped
+  bool abandon = false;                    // a cancelled wait ends at once; the function goes on by itself
   CapacityLimiter* limiter = nullptr;      // borrow a token of it first
   ThreadPoolExecutor* executor = nullptr;  // null: the loop's pool
 };
@@ -249,8 +251,8 @@ Coro<std::invoke_result_t<F&>> run_with_options(ToThreadOptions options, F call)
 
 }  // namespace detail
 
-/// The same with options. With `.abandon`, what the function refers to must outlive it, not the await; it takes no
-/// `.limiter`, whose token could not be given back in time: ValueError.
+/// The same with options. With `.abandon`, what the function refers to must outlive it, not the await; it
+/// takes no `.limiter`, whose token could not be given back in time: ValueError.
 template <class F, class... Args>
 auto to_thread(ToThreadOptions options, F function, Args... args) {
   return detail::run_with_options(options, detail::bind_call(std::move(function), std::move(args)...));
@@ -262,7 +264,8 @@ auto EventLoop::run_in_executor(Executor&& executor, Args&&... args) {
   if constexpr (std::is_same_v<Pool, ThreadPoolExecutor>) {
     return detail::run_on(&executor, detail::bind_call(std::decay_t<Args>(std::forward<Args>(args))...));
   } else if constexpr (requires { Pool::is_executor; }) {
-    return detail::ConcurrentAwaiter<typename decltype(executor.submit(args...))::value_type, true>(executor.submit(args...));
+    using T = typename decltype(executor.submit(args...))::value_type;
+    return detail::ConcurrentAwaiter<T, true>(executor.submit(args...));
   } else {
     return detail::run_on(nullptr, detail::bind_call(std::decay_t<Executor>(std::forward<Executor>(executor)),
                                                      std::decay_t<Args>(std::forward<Args>(args))...));
@@ -271,8 +274,8 @@ auto EventLoop::run_in_executor(Executor&& executor, Args&&... args) {
 
 /// Awaits a result of another thread: `asyncio.wrap_future`. Gives a copy of it.
 ///
-/// Cancelling the wait cancels the future if its work has not begun; work that runs goes on, and its result is
-/// dropped.
+/// Cancelling the wait cancels the future if its work has not begun; work that runs goes on, and its result
+/// is dropped.
 template <class T>
 [[nodiscard("co_await it")]] auto wrap_future(concurrent::Future<T> future) {
   return detail::ConcurrentAwaiter<T, false>(std::move(future));

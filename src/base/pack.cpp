@@ -16,7 +16,8 @@ Parcel::~Parcel() {
 
 namespace detail {
 void throw_nested_too_deep() {
-  throw UnpackError(fmt::format("cannot pack or unpack: values are nested deeper than {} levels", kMaxNesting));
+  throw UnpackError(
+      fmt::format("cannot pack or unpack: values are nested deeper than {} levels", kMaxNesting));
 }
 }  // namespace detail
 
@@ -29,7 +30,8 @@ void Packer::add_descriptor(int fd) {
 
 void Unpacker::get_memory(void* to, std::size_t size) {
   if (size > left()) {
-    throw UnpackError(fmt::format("cannot unpack: {} bytes are wanted at byte {} and {} are left", size, position_, left()));
+    throw UnpackError(fmt::format("cannot unpack: {} bytes are wanted at byte {} and {} are left", size,
+                                  position_, left()));
   }
   if (size > 0) std::memcpy(to, bytes_.data() + position_, size);
   position_ += size;
@@ -44,8 +46,8 @@ bool Unpacker::get_bool() {
 std::size_t Unpacker::get_size(std::size_t each) {
   const auto count = get_scalar<std::uint64_t>();
   if (count > left() / each) {
-    throw UnpackError(fmt::format("cannot unpack: {} elements are announced at byte {} and {} bytes are left", count,
-                                  position_ - sizeof count, left()));
+    throw UnpackError(fmt::format("cannot unpack: {} elements are announced at byte {} and {} bytes are left",
+                                  count, position_ - sizeof count, left()));
   }
   return static_cast<std::size_t>(count);
 }
@@ -53,7 +55,8 @@ std::size_t Unpacker::get_size(std::size_t each) {
 std::size_t Unpacker::get_choice(std::size_t choices) {
   const auto choice = get_scalar<std::uint64_t>();
   if (choice >= choices) {
-    throw UnpackError(fmt::format("cannot unpack: alternative {} of {} at byte {}", choice, choices, position_ - sizeof choice));
+    throw UnpackError(fmt::format("cannot unpack: alternative {} of {} at byte {}", choice, choices,
+                                  position_ - sizeof choice));
   }
   return static_cast<std::size_t>(choice);
 }

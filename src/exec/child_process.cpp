@@ -32,7 +32,8 @@ struct Ends {
 
 Ends make_channel() {
   int fds[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) throw_os_error(errno, "cannot start a process: socketpair");
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
+    throw_os_error(errno, "cannot start a process: socketpair");
   Ends ends{UniqueFd(fds[0]), UniqueFd(fds[1])};
   ends.theirs = above_the_workers(std::move(ends.theirs));
   return ends;
@@ -82,8 +83,10 @@ class Actions {
 
 ChildProcess start_worker() {
   if (!worker_entry_is_in_place() || std::getenv("EDDY_WORKER")) {
-    throw RuntimeError("cannot start a process: this program's own start does not pass through eddy, as in a plug-in that was "
-                       "loaded with dlopen; link eddy into the program itself");
+    throw RuntimeError(
+        "cannot start a process: this program's own start does not pass through eddy, as in a plug-in that "
+        "was "
+        "loaded with dlopen; link eddy into the program itself");
   }
   auto channel = make_channel();
   auto lifeline = make_lifeline();
@@ -95,7 +98,8 @@ ChildProcess start_worker() {
   environment.push_back(nullptr);
   char* arguments[] = {program_invocation_name, nullptr};
   ChildProcess child;
-  const int error = ::posix_spawn(&child.pid, "/proc/self/exe", actions.files(), actions.attributes(), arguments, environment.data());
+  const int error = ::posix_spawn(&child.pid, "/proc/self/exe", actions.files(), actions.attributes(),
+                                  arguments, environment.data());
   if (error != 0) throw_os_error(error, "cannot start a process");
   child.channel = std::move(channel.ours);
   child.lifeline = std::move(lifeline.ours);

@@ -13,7 +13,7 @@
 namespace eddy::detail {
 
 /// Tags of the packets between a process and the one that started it.
-inline constexpr std::uint32_t kCall = 1;     // run it, answer with what it gave, wait for the next
+inline constexpr std::uint32_t kCall = 1;  // run it, answer with what it gave, wait for the next
 inline constexpr std::uint32_t kResult = 2;
 inline constexpr std::uint32_t kProcess = 3;  // run it, then end with its exit code
 
@@ -28,7 +28,8 @@ struct ChildProcess {
 
   /// False if it has ended.
   bool send_signal(int number) const noexcept;
-  /// The exit code, negative for a signal; nothing while it runs. To be called until it gives one: no zombie is left.
+  /// The exit code, negative for a signal; nothing while it runs. To be called until it gives one: no zombie
+  /// is left.
   std::optional<int> reap() noexcept;
 };
 

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Functions by module and offset. Every process of the program maps the same files, each at its own addresses.
+// Functions by module and offset. Every process of the program maps the same files, each at its own
+// addresses.
+#include <cxxabi.h>
 #include <dlfcn.h>
 #include <eddy/remote.hpp>
 #include <fmt/format.h>
 #include <link.h>
 
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "base/text.hpp"
 #include "exec/code_address.hpp"
@@ -83,7 +88,8 @@ bool find_module_named(const std::string& name, Module& found) {
 void pack_code(Packer& packer, const void* address) {
   Module module;
   if (!find_module_of(reinterpret_cast<std::uintptr_t>(address), module)) {
-    throw ValueError(fmt::format("cannot name the function at {} to another process: it is in no module", address));
+    throw ValueError(
+        fmt::format("cannot name the function at {} to another process: it is in no module", address));
   }
   packer.add(module.name);
   packer.add(module.build);
@@ -102,15 +108,23 @@ const void* unpack_code(Unpacker& unpacker) {
     }
   }
   if (module.build != build) {
-    throw RuntimeError(fmt::format("cannot run a function of '{}' in another process: the file was replaced since the "
-                                   "program loaded it; restart the program",
-                                   name));
+    throw RuntimeError(
+        fmt::format("cannot run a function of '{}' in another process: the file was replaced since the "
+                    "program loaded it; restart the program",
+                    name));
   }
   const auto address = module.base + offset;
   if (!find_module_of(address, holder) || holder.name != name) {
     throw UnpackError(fmt::format("cannot unpack a function: '{}' has no code at {:#x}", name, offset));
   }
   return reinterpret_cast<const void*>(address);
+}
+
+std::string demangled(const char* name) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status),
+                                                    &std::free);
+  return status == 0 ? text.get() : name;
 }
 
 std::string describe_code(const void* address) {

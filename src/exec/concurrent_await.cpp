@@ -13,7 +13,9 @@ const WaitOps ConcurrentWait::kOps{&cancel_wait, &detach_wait, &describe_wait, n
 // The future's hold of the wait.
 class ConcurrentWait::Callback {
  public:
-  explicit Callback(ConcurrentWait& wait) noexcept : wait_(&wait) { __atomic_add_fetch(&wait.references_, 1, __ATOMIC_RELAXED); }
+  explicit Callback(ConcurrentWait& wait) noexcept : wait_(&wait) {
+    __atomic_add_fetch(&wait.references_, 1, __ATOMIC_RELAXED);
+  }
   Callback(Callback&& other) noexcept : wait_(std::exchange(other.wait_, nullptr)) {}
   Callback& operator=(Callback&&) = delete;
   ~Callback() {

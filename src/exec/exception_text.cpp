@@ -4,19 +4,11 @@
 #include <cxxabi.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
-#include <memory>
 #include <typeinfo>
 
 #include "exec/code_address.hpp"
 
 namespace eddy::detail {
-
-std::string demangled(const char* name) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
-  return status == 0 ? text.get() : name;
-}
 
 namespace {
 std::string type_of_current_exception() {

@@ -26,7 +26,9 @@ namespace {
 
 constexpr std::uint32_t kMessage = 16;  // the tag
 
-[[noreturn]] void throw_gone() { throw_os_error(EPIPE, "cannot send a message: the other end of the connection is closed"); }
+[[noreturn]] void throw_gone() {
+  throw_os_error(EPIPE, "cannot send a message: the other end of the connection is closed");
+}
 [[noreturn]] void throw_ended() { throw EOFError("the other end of the connection is closed"); }
 [[noreturn]] void throw_late(const char* what, Duration timeout) {
   throw TimeoutError(fmt::format("{} after {}", what, format_duration(timeout.count())));
@@ -36,7 +38,8 @@ constexpr std::uint32_t kMessage = 16;  // the tag
 
 std::pair<MessageSocket, MessageSocket> MessageSocket::make_pair() {
   int fds[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) throw_os_error(errno, "cannot make a pipe between processes");
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0)
+    throw_os_error(errno, "cannot make a pipe between processes");
   return {MessageSocket(fds[0]), MessageSocket(fds[1])};
 }
 
@@ -49,7 +52,9 @@ int MessageSocket::open_fd() const {
   return fd_;
 }
 
-bool MessageSocket::has_message(Duration timeout) const { return wait_for_events(open_fd(), POLLIN, timeout); }
+bool MessageSocket::has_message(Duration timeout) const {
+  return wait_for_events(open_fd(), POLLIN, timeout);
+}
 
 void MessageSocket::send(Parcel parcel, Duration timeout) const {
   const auto passed = pass_blocking(open_fd(), kMessage, parcel, timeout);
@@ -95,11 +100,12 @@ Coro<Parcel> MessageSocket::receive_soon() const {
 
 namespace {
 
-// A copy of a descriptor among those that the loop watches. A copy, because a loop watches a descriptor for one
-// callback, and several tasks may wait for one.
+// A copy of a descriptor among those that the loop watches. A copy, because a loop watches a descriptor for
+// one callback, and several tasks may wait for one.
 class Watched {
  public:
-  Watched(int fd, bool writes, const Future<>& ready) : writes_(writes), copy_(::fcntl(fd, F_DUPFD_CLOEXEC, 3)) {
+  Watched(int fd, bool writes, const Future<>& ready)
+      : writes_(writes), copy_(::fcntl(fd, F_DUPFD_CLOEXEC, 3)) {
     if (!copy_) throw_os_error(errno, "cannot wait for another process");
     auto tell = [ready] {
       if (!ready.done()) ready.set_result();
@@ -133,7 +139,8 @@ sockaddr_un address_of(std::string_view path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path || path.find('\0') != path.npos) {
-    throw ValueError(fmt::format("'{}' is no path for a connection: it needs 1 to {} bytes", path, sizeof address.sun_path - 1));
+    throw ValueError(fmt::format("'{}' is no path for a connection: it needs 1 to {} bytes", path,
+                                 sizeof address.sun_path - 1));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
@@ -151,7 +158,8 @@ int accept_now(const MessageSocket& listener) {
     const int fd = ::accept4(listener.open_fd(), nullptr, nullptr, SOCK_CLOEXEC);
     if (fd >= 0) return fd;
     if (errno == EAGAIN) return -1;
-    if (errno != EINTR && errno != ECONNABORTED) throw_os_error(errno, "cannot accept a connection of another process");
+    if (errno != EINTR && errno != ECONNABORTED)
+      throw_os_error(errno, "cannot accept a connection of another process");
   }
 }
 
@@ -216,7 +224,8 @@ std::vector<std::size_t> wait(const std::vector<int>& descriptors, Duration time
     const auto left = deadline.left();
     int milliseconds = -1;
     if (left < Duration::max()) {
-      milliseconds = static_cast<int>(std::clamp<std::int64_t>((left.count() + 999'999) / 1'000'000, 0, std::numeric_limits<int>::max()));
+      milliseconds = static_cast<int>(
+          std::clamp<std::int64_t>((left.count() + 999'999) / 1'000'000, 0, std::numeric_limits<int>::max()));
     }
     const int count = ::poll(entries.data(), entries.size(), milliseconds);
     if (count < 0 && errno != EINTR) throw_os_error(errno, "cannot wait for other processes");

@@ -26,7 +26,8 @@ struct Process::Impl {
   std::optional<int> exit_code;
 
   const detail::ChildProcess& started() const {
-    if (child.pid < 0) throw RuntimeError(fmt::format("the process '{}' was not started: start() comes first", name));
+    if (child.pid < 0)
+      throw RuntimeError(fmt::format("the process '{}' was not started: start() comes first", name));
     return child;
   }
   std::optional<int> poll() {
@@ -62,7 +63,8 @@ Process::~Process() {
 
 void Process::start() {
   const std::lock_guard lock(impl_->mutex);
-  if (impl_->child.pid >= 0) throw RuntimeError(fmt::format("the process '{}' was started already", impl_->name));
+  if (impl_->child.pid >= 0)
+    throw RuntimeError(fmt::format("the process '{}' was started already", impl_->name));
   Parcel named;
   named.bytes = pack(impl_->name) + impl_->call.bytes;
   named.descriptors = std::move(impl_->call.descriptors);
@@ -97,7 +99,8 @@ void Process::kill() const { impl_->send_signal(SIGKILL); }
 void Process::interrupt() const { impl_->send_signal(SIGINT); }
 
 ProcessDied::ProcessDied(int exit_code)
-    : RuntimeError(fmt::format("the process {} before it gave a result", detail::describe_exit(exit_code))), exit_code_(exit_code) {}
+    : RuntimeError(fmt::format("the process {} before it gave a result", detail::describe_exit(exit_code))),
+      exit_code_(exit_code) {}
 
 }  // namespace mp
 
@@ -152,7 +155,8 @@ Coro<Parcel> call_in_process(Parcel call, Duration timeout) {
   } catch (const TimeoutError&) {
   }
   process.finish(SIGKILL);
-  throw TimeoutError(fmt::format("the process ran longer than {} and was killed", format_duration(timeout.count())));
+  throw TimeoutError(
+      fmt::format("the process ran longer than {} and was killed", format_duration(timeout.count())));
 }
 
 }  // namespace detail

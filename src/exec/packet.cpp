@@ -42,14 +42,17 @@ void load_spilled(Parcel& parcel, std::uint64_t size) {
   struct stat status {};
   if (::fstat(file, &status) != 0) throw_os_error(errno, "cannot look at a received memory file");
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != size) {
-    throw UnpackError(fmt::format("cannot receive: the packet announces {} bytes and brings {}", size, status.st_size));
+    throw UnpackError(
+        fmt::format("cannot receive: the packet announces {} bytes and brings {}", size, status.st_size));
   }
   parcel.bytes.resize(static_cast<std::size_t>(size));
   for (std::size_t have = 0; have < parcel.bytes.size();) {
-    const auto got = ::pread(file, parcel.bytes.data() + have, parcel.bytes.size() - have, static_cast<off_t>(have));
+    const auto got =
+        ::pread(file, parcel.bytes.data() + have, parcel.bytes.size() - have, static_cast<off_t>(have));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw_os_error(errno, "cannot read a received memory file");
-    if (got == 0) throw UnpackError(fmt::format("cannot receive: the packet's bytes end after {} of {}", have, size));
+    if (got == 0)
+      throw UnpackError(fmt::format("cannot receive: the packet's bytes end after {} of {}", have, size));
     have += static_cast<std::size_t>(got);
   }
   ::close(file);
@@ -76,7 +79,8 @@ void spill(Parcel& parcel) {
   if (parcel.spilled || parcel.bytes.size() <= kInline) return;
   parcel.descriptors.reserve(parcel.descriptors.size() + 1);
   const int file = ::memfd_create("eddy", MFD_CLOEXEC);
-  if (file < 0) throw_os_error(errno, fmt::format("cannot make a memory file for {} bytes", parcel.bytes.size()));
+  if (file < 0)
+    throw_os_error(errno, fmt::format("cannot make a memory file for {} bytes", parcel.bytes.size()));
   parcel.descriptors.push_back(file);
   write_all(file, parcel.bytes);
   parcel.spilled = true;
@@ -109,7 +113,8 @@ Passed pass(int socket, std::uint32_t tag, const Parcel& parcel) {
     if (errno == EINTR) continue;
     if (errno == EAGAIN) return Passed::must_wait;
     if (is_end(errno)) return Passed::closed;
-    throw_os_error(errno, fmt::format("cannot send a message of {} bytes to another process", parcel.bytes.size()));
+    throw_os_error(errno,
+                   fmt::format("cannot send a message of {} bytes to another process", parcel.bytes.size()));
   }
 }
 
@@ -136,7 +141,8 @@ Passed take(int socket, std::uint32_t& tag, Parcel& parcel) {
   if (message.msg_flags & MSG_CTRUNC) throw_os_error(EMFILE, "cannot receive the descriptors of a message");
   const auto size = static_cast<std::size_t>(got);
   const bool spilled = (header.flags & kSpilled) != 0;
-  if (size < sizeof header || (message.msg_flags & MSG_TRUNC) || (!spilled && header.size != size - sizeof header)) {
+  if (size < sizeof header || (message.msg_flags & MSG_TRUNC) ||
+      (!spilled && header.size != size - sizeof header)) {
     throw UnpackError(fmt::format("cannot receive: a packet of {} bytes is none of eddy's", size));
   }
   tag = header.tag;
@@ -151,7 +157,8 @@ bool wait_for_events(int fd, short events, Duration timeout) {
     const auto left = deadline.left();
     int milliseconds = -1;
     if (left < Duration::max()) {
-      milliseconds = static_cast<int>(std::clamp<std::int64_t>((left.count() + 999'999) / 1'000'000, 0, std::numeric_limits<int>::max()));
+      milliseconds = static_cast<int>(
+          std::clamp<std::int64_t>((left.count() + 999'999) / 1'000'000, 0, std::numeric_limits<int>::max()));
     }
     pollfd entry{fd, events, 0};
     const int count = ::poll(&entry, 1, milliseconds);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Parcels between processes: a packet each of a SOCK_SEQPACKET socket, so that no reader ever has a part of one
-// and several processes may read and write one end. What is longer than a packet lies in a memory file whose
-// descriptor travels in it. The packet:
+// Parcels between processes: a packet each of a SOCK_SEQPACKET socket, so that no reader ever has a part of
+// one and several processes may read and write one end. What is longer than a packet lies in a memory file
+// whose descriptor travels in it. The packet:
 //
 //     u32 tag   u32 flags (1: the bytes are in the last descriptor)   u64 size of the bytes   bytes
 #pragma once

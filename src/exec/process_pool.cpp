@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
-// One thread, the keeper, owns a pool's processes: it starts them, gives each a job at a time, takes the results and
-// notices deaths. Everybody else only changes what the mutex protects and wakes it. So a pool needs no loop, serves
-// any number of them, and its sockets are read also while every loop is busy.
+// One thread, the keeper, owns a pool's processes: it starts them, gives each a job at a time, takes the
+// results and notices deaths. Everybody else only changes what the mutex protects and wakes it. So a pool
+// needs no loop, serves any number of them, and its sockets are read also while every loop is busy.
 //
-//                start           answer to the initializer      job           result
-//     (nothing) ------> starting -------------------------> idle ----> busy ---------> idle
-//                          |                                  |          |               |
-//                          |            death: the pool is broken        | limit passed  | max_tasks_per_child,
-//                          v                                  v          v               v shutdown
-//                        (gone) <------------------------------------ leaving -----------'
+//               start           the initializer's answer       job           result
+//     (nothing) -----> starting -----------------------> idle ----> busy ------------> idle
+//                         |                               |          |  the limit        | enough jobs,
+//                         |     death: the pool is broken |          v  passed           v shutdown
+//                       (gone) <---------------------------------- leaving <------------ leaving
 #include <eddy/processes.hpp>
 #include <fmt/format.h>
 #include <poll.h>
@@ -38,14 +37,15 @@ using detail::RemoteJob;
 
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(5);  // with a process that was told to leave; then it is killed
+// With a process that was told to leave; then it is killed.
+constexpr auto kPatience = std::chrono::seconds(5);
 
 enum class Stage { starting, idle, busy, leaving };
 
 struct Worker {
   detail::ChildProcess child;
   Stage stage = Stage::starting;
-  std::unique_ptr<RemoteJob> job;               // while busy, and while leaving because of its limit
+  std::unique_ptr<RemoteJob> job;              // while busy, and while leaving because of its limit
   detail::Deadline deadline{Duration::max()};  // of the job, or of the leave
   std::size_t jobs_done = 0;
   bool channel_ended = false;
@@ -57,7 +57,9 @@ std::string name_of(const RemoteJob& job) {
   return job.code ? detail::describe_code(job.code) : detail::demangled(job.type->name());
 }
 
-std::exception_ptr broken(const std::string& text) { return std::make_exception_ptr(BrokenProcessPool(text)); }
+std::exception_ptr broken(const std::string& text) {
+  return std::make_exception_ptr(BrokenProcessPool(text));
+}
 
 }  // namespace
 
@@ -110,7 +112,8 @@ struct ProcessPoolExecutor::Impl {
 ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options) : impl_(std::make_shared<Impl>()) {
   if (!impl_->alarm) throw_os_error(errno, "cannot make a process pool: eventfd");
   impl_->options = options;
-  if (options.max_workers == 0) impl_->options.max_workers = std::max(1u, std::thread::hardware_concurrency());
+  if (options.max_workers == 0)
+    impl_->options.max_workers = std::max(1u, std::thread::hardware_concurrency());
   set_initializer(detail::pack_call(options.initializer ? options.initializer : &nothing));
 }
 
@@ -185,7 +188,8 @@ bool ProcessPoolExecutor::Impl::turn() {
   staff();
   assign();
   if (!over) return true;
-  const bool busy = std::any_of(workers.begin(), workers.end(), [](auto& w) { return w->stage == Stage::busy; });
+  const bool busy =
+      std::any_of(workers.begin(), workers.end(), [](auto& w) { return w->stage == Stage::busy; });
   if (waiting_jobs() == 0 && !busy) {
     for (auto& worker : workers) dismiss(*worker);
   }
@@ -209,7 +213,8 @@ bool ProcessPoolExecutor::Impl::obey() {
     worker->child.send_signal(signal);
     if (ran && worker->job) {
       auto job = std::exchange(worker->job, nullptr);
-      job->fail(broken(fmt::format("the worker processes of the pool were ended while one ran {}", name_of(*job))));
+      job->fail(
+          broken(fmt::format("the worker processes of the pool were ended while one ran {}", name_of(*job))));
     }
   }
   return over;
@@ -225,16 +230,19 @@ void ProcessPoolExecutor::Impl::staff() {
   const auto waiting = waiting_jobs();
   if (waiting == 0) return;
   const auto at = [this](Stage stage) {
-    return static_cast<std::size_t>(std::count_if(workers.begin(), workers.end(), [stage](auto& w) { return w->stage == stage; }));
+    return static_cast<std::size_t>(
+        std::count_if(workers.begin(), workers.end(), [stage](auto& w) { return w->stage == stage; }));
   };
   const auto present = workers.size() - at(Stage::leaving);
   const auto free = at(Stage::idle) + at(Stage::starting);
   auto wanted = waiting > free ? waiting - free : 0;
   if (options.prestart && !std::exchange(was_needed, true)) wanted = options.max_workers;
   try {
-    for (auto n = std::min(wanted, options.max_workers - std::min(present, options.max_workers)); n > 0; --n) hire();
+    for (auto n = std::min(wanted, options.max_workers - std::min(present, options.max_workers)); n > 0; --n)
+      hire();
   } catch (...) {
-    break_pool(broken(fmt::format("a worker process of the pool could not be started: {}", detail::text_of_current_exception())));
+    break_pool(broken(fmt::format("a worker process of the pool could not be started: {}",
+                                  detail::text_of_current_exception())));
   }
   publish_pids();
 }
@@ -300,7 +308,8 @@ void ProcessPoolExecutor::Impl::wait_for_news() {
   }
   int milliseconds = -1;
   if (left < Duration::max()) {
-    milliseconds = static_cast<int>(std::clamp<std::int64_t>((left.count() + 999'999) / 1'000'000, 0, std::numeric_limits<int>::max()));
+    milliseconds = static_cast<int>(
+        std::clamp<std::int64_t>((left.count() + 999'999) / 1'000'000, 0, std::numeric_limits<int>::max()));
   }
   if (all_idle) detail::thread_idle(true);  // no loop need hope for us
   ::poll(entries.data(), entries.size(), milliseconds);
@@ -388,14 +397,16 @@ void ProcessPoolExecutor::Impl::died(Worker& worker, int exit_code) {
   auto job = std::exchange(worker.job, nullptr);
   if (worker.stage == Stage::leaving) {
     if (!job) return;
-    job->fail(std::make_exception_ptr(TimeoutError(fmt::format(
-        "{} ran longer than {} and its process was killed", name_of(*job), detail::format_duration(job->timeout.count())))));
+    job->fail(std::make_exception_ptr(
+        TimeoutError(fmt::format("{} ran longer than {} and its process was killed", name_of(*job),
+                                 detail::format_duration(job->timeout.count())))));
     return;
   }
   const auto what_it_did = job                               ? "while it ran " + name_of(*job)
                            : worker.stage == Stage::starting ? "while it started"
                                                              : "while it waited for a job";
-  const auto why = broken(fmt::format("a worker process of the pool {} {}", detail::describe_exit(exit_code), what_it_did));
+  const auto why = broken(
+      fmt::format("a worker process of the pool {} {}", detail::describe_exit(exit_code), what_it_did));
   if (job) job->fail(why);
   break_pool(why);
 }

@@ -85,28 +85,63 @@ void pack_group(Packer& packer, const void* object) {
 std::exception_ptr unpack_group(Unpacker& unpacker) {
   const auto message = unpacker.get<std::string>();
   const auto count = unpacker.get<std::uint64_t>();
-  if (count > unpacker.left()) throw UnpackError(fmt::format("cannot unpack: a group of {} exceptions", count));
+  if (count > unpacker.left())
+    throw UnpackError(fmt::format("cannot unpack: a group of {} exceptions", count));
   std::vector<std::exception_ptr> errors;
   for (auto left = count; left > 0; --left) errors.push_back(unpack_exception(unpacker));
   return std::make_exception_ptr(ExceptionGroup(message, std::move(errors)));
 }
 
 constexpr std::array kKnown{
-    textual<std::runtime_error>(), textual<std::logic_error>(), textual<std::invalid_argument>(),
-    textual<std::domain_error>(), textual<std::length_error>(), textual<std::out_of_range>(), textual<std::range_error>(),
-    textual<std::overflow_error>(), textual<std::underflow_error>(), plain<std::bad_alloc>(), plain<std::exception>(),
+    textual<std::runtime_error>(),
+    textual<std::logic_error>(),
+    textual<std::invalid_argument>(),
+    textual<std::domain_error>(),
+    textual<std::length_error>(),
+    textual<std::out_of_range>(),
+    textual<std::range_error>(),
+    textual<std::overflow_error>(),
+    textual<std::underflow_error>(),
+    plain<std::bad_alloc>(),
+    plain<std::exception>(),
     Known{&typeid(std::system_error), &pack_system_error, &unpack_system_error},
-    textual<RuntimeError>(), textual<DeadlockError>(), textual<BrokenBarrierError>(), textual<BrokenExecutor>(),
-    textual<BrokenThreadPool>(), textual<BrokenProcessPool>(), textual<InvalidStateError>(), textual<ValueError>(), textual<UnpackError>(),
-    textual<TypeError>(), textual<KeyError>(), textual<EOFError>(), plain<QueueEmpty>(), plain<QueueFull>(),
+    textual<RuntimeError>(),
+    textual<DeadlockError>(),
+    textual<BrokenBarrierError>(),
+    textual<BrokenExecutor>(),
+    textual<BrokenThreadPool>(),
+    textual<BrokenProcessPool>(),
+    textual<InvalidStateError>(),
+    textual<ValueError>(),
+    textual<UnpackError>(),
+    textual<TypeError>(),
+    textual<KeyError>(),
+    textual<EOFError>(),
+    plain<QueueEmpty>(),
+    plain<QueueFull>(),
     plain<QueueShutDown>(),
-    numbered<OSError>(), numbered<BlockingIOError>(), numbered<ChildProcessError>(), numbered<ConnectionError>(),
-    numbered<BrokenPipeError>(), numbered<ConnectionAbortedError>(), numbered<ConnectionRefusedError>(),
-    numbered<ConnectionResetError>(), numbered<FileExistsError>(), numbered<FileNotFoundError>(),
-    numbered<InterruptedError>(), numbered<IsADirectoryError>(), numbered<NotADirectoryError>(),
-    numbered<PermissionError>(), numbered<ProcessLookupError>(), numbered<TimeoutError>(), numbered<GaiError>(),
-    plain<CancelledError>(), plain<KeyboardInterrupt>(), plain<GeneratorExit>(),
-    Known{&typeid(SystemExit), [](Packer& packer, const void* error) { packer.add(as<SystemExit>(error).code()); },
+    numbered<OSError>(),
+    numbered<BlockingIOError>(),
+    numbered<ChildProcessError>(),
+    numbered<ConnectionError>(),
+    numbered<BrokenPipeError>(),
+    numbered<ConnectionAbortedError>(),
+    numbered<ConnectionRefusedError>(),
+    numbered<ConnectionResetError>(),
+    numbered<FileExistsError>(),
+    numbered<FileNotFoundError>(),
+    numbered<InterruptedError>(),
+    numbered<IsADirectoryError>(),
+    numbered<NotADirectoryError>(),
+    numbered<PermissionError>(),
+    numbered<ProcessLookupError>(),
+    numbered<TimeoutError>(),
+    numbered<GaiError>(),
+    plain<CancelledError>(),
+    plain<KeyboardInterrupt>(),
+    plain<GeneratorExit>(),
+    Known{&typeid(SystemExit),
+          [](Packer& packer, const void* error) { packer.add(as<SystemExit>(error).code()); },
           [](Unpacker& unpacker) { return std::make_exception_ptr(SystemExit(unpacker.get<int>())); }},
     Known{&typeid(IncompleteReadError),
           [](Packer& packer, const void* error) {
@@ -115,7 +150,8 @@ constexpr std::array kKnown{
           },
           [](Unpacker& unpacker) {
             auto partial = unpacker.get<std::string>();
-            return std::make_exception_ptr(IncompleteReadError(std::move(partial), unpacker.get<std::uint64_t>()));
+            return std::make_exception_ptr(
+                IncompleteReadError(std::move(partial), unpacker.get<std::uint64_t>()));
           }},
     Known{&typeid(LimitOverrunError),
           [](Packer& packer, const void* error) {
@@ -126,7 +162,8 @@ constexpr std::array kKnown{
             const auto what = unpacker.get<std::string>();
             return std::make_exception_ptr(LimitOverrunError(what, unpacker.get<std::uint64_t>()));
           }},
-    Known{&typeid(mp::ProcessDied), [](Packer& packer, const void* error) { packer.add(as<mp::ProcessDied>(error).exitcode()); },
+    Known{&typeid(mp::ProcessDied),
+          [](Packer& packer, const void* error) { packer.add(as<mp::ProcessDied>(error).exitcode()); },
           [](Unpacker& unpacker) { return std::make_exception_ptr(mp::ProcessDied(unpacker.get<int>())); }},
     Known{&typeid(RemoteError),
           [](Packer& packer, const void* error) {
@@ -142,7 +179,8 @@ constexpr std::array kKnown{
 constexpr std::uint32_t kUnknown = kKnown.size();
 
 void pack_known(Packer& packer, const std::type_info& type, const void* most_derived, std::string_view what) {
-  const auto known = std::find_if(kKnown.begin(), kKnown.end(), [&](const Known& k) { return *k.type == type; });
+  const auto known =
+      std::find_if(kKnown.begin(), kKnown.end(), [&](const Known& k) { return *k.type == type; });
   packer.add(static_cast<std::uint32_t>(known - kKnown.begin()));
   if (known != kKnown.end()) return known->pack(packer, most_derived);
   packer.add(demangled(type.name()));

@@ -17,7 +17,9 @@
 namespace eddy {
 namespace {
 
-std::size_t usual_workers() { return std::min<std::size_t>(32, std::max(1u, std::thread::hardware_concurrency()) + 4); }
+std::size_t usual_workers() {
+  return std::min<std::size_t>(32, std::max(1u, std::thread::hardware_concurrency()) + 4);
+}
 
 std::string prefix_of(const ThreadPoolOptions& options) {
   static std::atomic<int> pools{0};
@@ -168,7 +170,8 @@ bool ThreadPoolExecutor::shutdown_within(Duration timeout) {
     std::unique_lock lock(impl_->mutex);
     impl_->shut_down = true;
     impl_->work.notify_all();
-    all_ended = impl_->ended.wait_for(lock, std::chrono::nanoseconds(timeout.count()), [this] { return impl_->alive == 0; });
+    all_ended = impl_->ended.wait_for(lock, std::chrono::nanoseconds(timeout.count()),
+                                      [this] { return impl_->alive == 0; });
   }
   if (all_ended) shutdown();
   return all_ended;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Where a worker process begins.
 //
-// A worker is this program's own file, executed again with EDDY_WORKER in its environment: no thread, no lock, no
-// descriptor and no memory of the parent is in it, whatever the parent was doing. Its static objects have to be
-// there, because the functions that it will run may use them, but its main() must not run. So an entry of ours
-// stands among the initialisers of the program (.init_array, which the C library calls in order before main). In a
-// worker it calls those that come after it itself, then serves, and never returns:
+// A worker is this program's own file, executed again with EDDY_WORKER in its environment: no thread, no
+// lock, no descriptor and no memory of the parent is in it, whatever the parent was doing. Its static objects
+// have to be there, because the functions that it will run may use them, but its main() must not run. So an
+// entry of ours stands among the initialisers of the program (.init_array, which the C library calls in order
+// before main). In a worker it calls those that come after it itself, then serves, and never returns:
 //
 //     program:  init_1 … init_n  [ours: returns]  init_m …  main()
 //     worker:   init_1 … init_n  [ours: init_m …  serve(), _exit()]
 //
-// If eddy is a shared library, its initialisers come before those of the program: then ours takes the place of the
-// program's last one, which it calls first.
+// If eddy is a shared library, its initialisers come before those of the program: then ours takes the place
+// of the program's last one, which it calls first.
 //
 // An entry in the section, not a constructor function: link-time optimisation joins those into one.
 #include <eddy/remote.hpp>
@@ -121,12 +121,14 @@ void serve() {
 [[noreturn]] void be_a_worker() {
   ::unsetenv("EDDY_WORKER");
   for (const int fd : {kChannel, kLifeline}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-  ::signal(SIGINT, SIG_IGN);  // Ctrl-C reaches the whole group of processes; what becomes of us, the parent decides
+  ::signal(SIGINT,
+           SIG_IGN);  // Ctrl-C reaches the whole group of processes; what becomes of us, the parent decides
   hold_on_to_parent();
   try {
     serve();
   } catch (...) {
-    const auto text = fmt::format("worker process {}: {}\n", ::getpid(), text_with_type_of_current_exception());
+    const auto text =
+        fmt::format("worker process {}: {}\n", ::getpid(), text_with_type_of_current_exception());
     std::fputs(text.c_str(), stderr);
     leave(1);
   }
@@ -147,9 +149,11 @@ InitialiserTable table_of_program() {
         std::size_t size = 0;
         for (int i = 0; i < info->dlpi_phnum; ++i) {
           if (info->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
-          const auto* entry = reinterpret_cast<const ElfW(Dyn)*>(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+          const auto* entry =
+              reinterpret_cast<const ElfW(Dyn)*>(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
           for (; entry->d_tag != DT_NULL; ++entry) {
-            if (entry->d_tag == DT_INIT_ARRAY) found.begin = reinterpret_cast<Initialiser*>(info->dlpi_addr + entry->d_un.d_ptr);
+            if (entry->d_tag == DT_INIT_ARRAY)
+              found.begin = reinterpret_cast<Initialiser*>(info->dlpi_addr + entry->d_un.d_ptr);
             if (entry->d_tag == DT_INIT_ARRAYSZ) size = entry->d_un.d_val;
           }
         }

@@ -27,7 +27,8 @@ const detail::WaitOps CapacityLimiter::kOps{
     &detail::cancel_at_once, &detail::detach_listed,
     [](const TaskCore& task, detail::Text& text) {
       const auto& limiter = *static_cast<const CapacityLimiter*>(task.object);
-      text.add("capacity limiter {}, {} of {} tokens borrowed", task.object, limiter.borrowed_tokens(), limiter.total_);
+      text.add("capacity limiter {}, {} of {} tokens borrowed", task.object, limiter.borrowed_tokens(),
+               limiter.total_);
     },
     nullptr};
 
@@ -78,7 +79,8 @@ void CapacityLimiter::release_on_behalf_of(const void* borrower) {
 
 void CapacityLimiter::forget(const void* borrower) {
   const auto found = std::find(borrowers_.begin(), borrowers_.end(), borrower);
-  if (found == borrowers_.end()) throw RuntimeError("this borrower holds none of the capacity limiter's tokens");
+  if (found == borrowers_.end())
+    throw RuntimeError("this borrower holds none of the capacity limiter's tokens");
   borrowers_.erase(found);
 }
 

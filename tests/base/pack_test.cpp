@@ -19,8 +19,8 @@
 using eddy::pack;
 using eddy::Packer;
 using eddy::unpack;
-using eddy::UnpackError;
 using eddy::Unpacker;
+using eddy::UnpackError;
 
 namespace {
 
@@ -156,13 +156,15 @@ TEST(Unpack, RefusesBytesThatAreCutShort) {
 }
 
 TEST(Unpack, NamesWhatIsWrong) {
-  EXPECT_EQ(TEXT_OF(UnpackError, unpack<int>("ab")), "cannot unpack: 4 bytes are wanted at byte 0 and 2 are left");
+  EXPECT_EQ(TEXT_OF(UnpackError, unpack<int>("ab")),
+            "cannot unpack: 4 bytes are wanted at byte 0 and 2 are left");
   EXPECT_EQ(TEXT_OF(UnpackError, unpack<bool>("\2")), "cannot unpack: a bool at byte 0 is 2");
   EXPECT_EQ(TEXT_OF(UnpackError, unpack<std::string>(size_of(5) + "abc")),
             "cannot unpack: 5 elements are announced at byte 0 and 3 bytes are left");
   using Choice = std::variant<int, bool>;
   EXPECT_EQ(TEXT_OF(UnpackError, unpack<Choice>(size_of(9))), "cannot unpack: alternative 9 of 2 at byte 0");
-  EXPECT_EQ(TEXT_OF(UnpackError, unpack<Point>(std::string(1, '\0'))), "cannot unpack: no aggregate begins here");
+  EXPECT_EQ(TEXT_OF(UnpackError, unpack<Point>(std::string(1, '\0'))),
+            "cannot unpack: no aggregate begins here");
 }
 
 TEST(Unpack, BelievesNoLength) {
@@ -178,7 +180,8 @@ TEST(Unpack, BelievesNoLength) {
 TEST(Unpack, HasALimitToNesting) {
   std::string bytes;
   for (int i = 0; i < 10'000; ++i) bytes += pack(std::uint8_t{1}) + pack(1) + size_of(1);
-  EXPECT_EQ(TEXT_OF(UnpackError, unpack<Tree>(bytes)), "cannot pack or unpack: values are nested deeper than 256 levels");
+  EXPECT_EQ(TEXT_OF(UnpackError, unpack<Tree>(bytes)),
+            "cannot pack or unpack: values are nested deeper than 256 levels");
   Tree deep;
   for (int i = 0; i < 300; ++i) {
     Tree outer;
@@ -202,7 +205,8 @@ TEST(Parcel, OwnsItsDescriptors) {
     EXPECT_NE(copy, pipe[0]);
     EXPECT_EQ(parcel.descriptors[0], -1);
     unpacker.take_descriptor();
-    EXPECT_EQ(TEXT_OF(UnpackError, unpacker.take_descriptor()), "cannot unpack: a descriptor is wanted and none is left");
+    EXPECT_EQ(TEXT_OF(UnpackError, unpacker.take_descriptor()),
+              "cannot unpack: a descriptor is wanted and none is left");
   }
   EXPECT_EQ(::fcntl(copy, F_GETFD), FD_CLOEXEC);
   ::close(copy);
@@ -216,19 +220,22 @@ TEST(PackedExceptions, ComeBackAsWhatTheyWere) {
   EXPECT_EQ(there_and_back<std::runtime_error>("a"), "a");
   EXPECT_EQ(there_and_back<std::out_of_range>("b"), "b");
   EXPECT_EQ(there_and_back<std::bad_alloc>(), "std::bad_alloc");
-  EXPECT_EQ(there_and_back<std::system_error>(std::make_error_code(std::errc::io_error), "read"), "read: Input/output error");
+  EXPECT_EQ(there_and_back<std::system_error>(std::make_error_code(std::errc::io_error), "read"),
+            "read: Input/output error");
   EXPECT_EQ(there_and_back<eddy::ValueError>("c"), "c");
   EXPECT_EQ(there_and_back<eddy::FileNotFoundError>(ENOENT, "open 'x': No such file or directory"),
             "open 'x': No such file or directory");
   EXPECT_EQ(there_and_back<eddy::IncompleteReadError>("ab", 5u), "the stream ended after 2 of 5 bytes");
   EXPECT_EQ(there_and_back<eddy::QueueShutDown>(), "the queue was shut down");
-  const std::vector errors{std::make_exception_ptr(eddy::KeyError("k")), std::make_exception_ptr(eddy::ValueError("v"))};
+  const std::vector errors{std::make_exception_ptr(eddy::KeyError("k")),
+                           std::make_exception_ptr(eddy::ValueError("v"))};
   EXPECT_EQ(there_and_back<eddy::ExceptionGroup>("two (2) went wrong", errors),
             "two (2) went wrong (2 sub-exceptions)\n  k\n  v");
 }
 
 TEST(PackedExceptions, OfBytesThatAreNoneAreRefused) {
-  for (const auto& bytes : {pack(std::uint32_t{10'000}), std::string("ab"), pack(std::uint32_t{0}) + size_of(99)}) {
+  for (const auto& bytes :
+       {pack(std::uint32_t{10'000}), std::string("ab"), pack(std::uint32_t{0}) + size_of(99)}) {
     Unpacker unpacker{std::string_view(bytes)};
     EXPECT_THROW(eddy::detail::unpack_exception(unpacker), UnpackError);
   }

@@ -33,6 +33,7 @@ double nap(double seconds) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   return seconds;
 }
+int echo_once(eddy::mp::Connection<int> parent) { return parent.blocking_recv(); }
 struct Nap {
   double operator()(double seconds) const { return nap(seconds); }
 };
@@ -77,7 +78,8 @@ int lock_the_mutex() {
 
 std::vector<int> open_descriptors() {
   std::vector<int> fds;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) fds.push_back(std::stoi(entry.path().filename()));
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    fds.push_back(std::stoi(entry.path().filename()));
   std::sort(fds.begin(), fds.end());
   fds.pop_back();  // the directory's own
   return fds;
@@ -178,7 +180,8 @@ TEST(ProcessPool, ExceptionsComeBackWithTheirTypes) {
   EXPECT_EQ(TEXT_OF(eddy::KeyError, pool.submit(fail_with_key, 3).result()), "no key 3");
   EXPECT_EQ(TEXT_OF(eddy::RemoteError, pool.submit(fail_with_own_type).result()),
             "(anonymous namespace)::NoSuchNovel: chapter 7");
-  EXPECT_EQ(TEXT_OF(eddy::RemoteError, pool.submit(fail_with_number).result()), "int, thrown in another process");
+  EXPECT_EQ(TEXT_OF(eddy::RemoteError, pool.submit(fail_with_number).result()),
+            "int, thrown in another process");
   EXPECT_EQ(pool.submit(square, 2).result(), 4);  // the worker lives on
 }
 
@@ -186,7 +189,8 @@ TEST(ProcessPool, CF_4_ACrashBreaksThePoolAndNamesTheSignal) {
   ProcessPoolExecutor pool{{.max_workers = 1}};
   auto crash = pool.submit(Crash(), 0);
   auto behind = pool.submit(square, 2);
-  const std::string text = "a worker process of the pool died by signal 6 (Aborted) while it ran (anonymous namespace)::Crash";
+  const std::string text =
+      "a worker process of the pool died by signal 6 (Aborted) while it ran (anonymous namespace)::Crash";
   EXPECT_EQ(TEXT_OF(BrokenProcessPool, crash.result()), text);
   EXPECT_EQ(TEXT_OF(BrokenProcessPool, behind.result()), text);
   EXPECT_EQ(TEXT_OF(BrokenProcessPool, pool.submit(square, 2)), text);
@@ -226,7 +230,8 @@ TEST(ProcessPool, AProgramThatEddyDoesNotEnterStartsNoWorkers) {
   ::setenv("EDDY_WORKER", "1", 1);
   ProcessPoolExecutor pool{{.max_workers = 1}};
   EXPECT_EQ(TEXT_OF(BrokenProcessPool, pool.submit(square, 1).result()),
-            "a worker process of the pool could not be started: cannot start a process: this program's own start does not pass "
+            "a worker process of the pool could not be started: cannot start a process: this program's own "
+            "start does not pass "
             "through eddy, as in a plug-in that was loaded with dlopen; link eddy into the program itself");
   ::unsetenv("EDDY_WORKER");
 }
@@ -326,7 +331,8 @@ TEST(ProcessPool, SYS_04_ShutdownRunsWhatWasSubmittedAndRefusesMore) {
   pool.shutdown();
   EXPECT_TRUE(first.done() && second.done());
   EXPECT_EQ(second.result(), 9);
-  EXPECT_EQ(TEXT_OF(eddy::RuntimeError, pool.submit(square, 1)), "the process pool takes no new jobs after shutdown()");
+  EXPECT_EQ(TEXT_OF(eddy::RuntimeError, pool.submit(square, 1)),
+            "the process pool takes no new jobs after shutdown()");
   pool.shutdown();
 }
 
@@ -374,10 +380,14 @@ TEST(ProcessPool, CancelsAQueuedJobButNotARunningOne) {
 
 TEST(ProcessPool, WorksWithAsCompletedAndWait) {
   ProcessPoolExecutor pool{{.max_workers = 2}};
-  std::vector jobs{pool.submit(nap, 0.3), pool.submit(nap, 0.01)};
-  std::vector<double> order;
-  for (auto& job : eddy::concurrent::as_completed(jobs)) order.push_back(job.result());
-  EXPECT_EQ(order, (std::vector{0.01, 0.3}));
+  auto [here, there] = eddy::mp::pipe<int>();
+  std::vector jobs{pool.submit(echo_once, there), pool.submit(square, 2)};
+  std::vector<int> order;
+  for (auto& job : eddy::concurrent::as_completed(jobs)) {
+    order.push_back(job.result());
+    if (order.size() == 1) here.blocking_send(7);  // the first one had to wait for it
+  }
+  EXPECT_EQ(order, (std::vector{4, 7}));
   EXPECT_EQ(eddy::concurrent::wait(jobs).done.size(), 2u);
 }
 
@@ -403,11 +413,13 @@ BACKEND_TEST(ProcessPoolOnALoop, SYS_01_GivesValuesAndExceptionsWhileTheLoopGoes
     for (;; ++ticks) co_await eddy::sleep(1ms);
   };
   auto ticking = eddy::create_task(tick());
-  auto [a, b] = co_await eddy::gather(loop().run_in_executor(pool, nap, 0.03), loop().run_in_executor(pool, square, 4));
+  auto [a, b] =
+      co_await eddy::gather(loop().run_in_executor(pool, nap, 0.03), loop().run_in_executor(pool, square, 4));
   EXPECT_EQ(a, 0.03);
   EXPECT_EQ(b, 16);
   EXPECT_GT(ticks, 1);
-  EXPECT_STREQ((co_await error_of<eddy::KeyError>(loop().run_in_executor(pool, fail_with_key, 1))).what(), "no key 1");
+  EXPECT_STREQ((co_await error_of<eddy::KeyError>(loop().run_in_executor(pool, fail_with_key, 1))).what(),
+               "no key 1");
   co_await error_of<eddy::TimeoutError>(loop().run_in_executor(pool.with_timeout(20ms), nap, 60.0));
   ticking.cancel();
 }

@@ -99,5 +99,6 @@ ASYNC_TEST(CapacityLimiter, TRI_06_CanBeResized) {
   EXPECT_EQ(limiter.available_tokens(), -2);
   co_await all;
   EXPECT_EQ(eddy::testing::now(), 2s);
-  EXPECT_EQ(TEXT_OF(eddy::ValueError, limiter.set_total_tokens(0)), "a capacity limiter needs at least one token");
+  EXPECT_EQ(TEXT_OF(eddy::ValueError, limiter.set_total_tokens(0)),
+            "a capacity limiter needs at least one token");
 }

@@ -11,8 +11,8 @@
 
 namespace eddy::detail {
 
-/// A task that waits for a result of another thread. Counted: by the awaiter, by the future's callback, and by the
-/// loop's inbox while it lies there.
+/// A task that waits for a result of another thread. Counted: by the awaiter, by the future's callback, and
+/// by the loop's inbox while it lies there.
 ///
 ///     waiting ---the future is done---> posting ---post()---> posted
 ///        |
@@ -55,7 +55,7 @@ template <class T, bool kMove>
 class [[nodiscard("co_await it")]] ConcurrentAwaiter {
  public:
   explicit ConcurrentAwaiter(concurrent::Future<T> future) noexcept : future_(std::move(future)) {}
-  ConcurrentAwaiter(ConcurrentAwaiter&& other) noexcept
+  ConcurrentAwaiter(ConcurrentAwaiter && other) noexcept
       : future_(std::move(other.future_)), wait_(std::exchange(other.wait_, nullptr)) {}
   ~ConcurrentAwaiter() {
     if (wait_) wait_->leave();

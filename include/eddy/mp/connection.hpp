@@ -13,8 +13,8 @@ namespace eddy {
 
 namespace detail {
 
-/// One end of a SOCK_SEQPACKET socket: whole messages or none, so a cancelled or failed call loses nothing and takes
-/// nothing. Owns the descriptor.
+/// One end of a SOCK_SEQPACKET socket: whole messages or none, so a cancelled or failed call loses nothing
+/// and takes nothing. Owns the descriptor.
 class MessageSocket {
  public:
   explicit MessageSocket(int fd = -1) noexcept : fd_(fd) {}
@@ -59,7 +59,8 @@ T unpack_message(Parcel parcel) {
   return value;
 }
 
-/// Suspends until the descriptor can be read or written without waiting. Any number of tasks may wait for one.
+/// Suspends until the descriptor can be read or written without waiting. Any number of tasks may wait for
+/// one.
 Coro<> wait_for_descriptor(int fd, bool writes);
 
 MessageSocket listen_at(std::string_view path);
@@ -82,16 +83,16 @@ namespace mp {
 ///     co_await here.send(question);
 ///     auto answer = co_await here.recv();
 ///
-/// It may travel itself: as an argument of a pool's or a process's function, and in a message, also as a field. A copy
-/// of the descriptor travels; the end that stays is to be closed. A message may have any size. Moved, not copied; to be
-/// used by one task or thread for each direction at a time.
+/// It may travel itself: as an argument of a pool's or a process's function, and in a message, also as a
+/// field. A copy of the descriptor travels; the end that stays is to be closed. A message may have any size.
+/// Moved, not copied; to be used by one task or thread for each direction at a time.
 template <class Out, class In = Out>
 class Connection {
  public:
   explicit Connection(detail::MessageSocket socket) noexcept : socket_(std::move(socket)) {}
 
-  /// Inside of a task: suspends while the other end's buffer is full; while nothing has come. Throw BrokenPipeError,
-  /// EOFError when the other end is closed. A cancelled one has sent, or taken, nothing.
+  /// Inside of a task: suspends while the other end's buffer is full; while nothing has come. Throw
+  /// BrokenPipeError, EOFError when the other end is closed. A cancelled one has sent, or taken, nothing.
   Coro<> send(const Out& message) { return socket_.send_soon(detail::pack_message(message)); }
   Coro<In> recv() {
     auto parcel = co_await socket_.receive_soon();
@@ -102,7 +103,9 @@ class Connection {
   void blocking_send(const Out& message, Duration timeout = Duration::max()) {
     socket_.send(detail::pack_message(message), timeout);
   }
-  In blocking_recv(Duration timeout = Duration::max()) { return detail::unpack_message<In>(socket_.receive(timeout)); }
+  In blocking_recv(Duration timeout = Duration::max()) {
+    return detail::unpack_message<In>(socket_.receive(timeout));
+  }
 
   /// Whether blocking_recv() would return, or throw, at once; waits so long for it.
   bool poll(Duration timeout = Duration()) const { return socket_.has_message(timeout); }
@@ -124,12 +127,12 @@ std::pair<Connection<Out, In>, Connection<In, Out>> pipe() {
   return {Connection<Out, In>(std::move(first)), Connection<In, Out>(std::move(second))};
 }
 
-/// The places in `descriptors` (of `fileno()` and `sentinel()`) of those that are ready; none after `timeout`.
-/// `multiprocessing.connection.wait`.
+/// The places in `descriptors` (of `fileno()` and `sentinel()`) of those that are ready; none after
+/// `timeout`. `multiprocessing.connection.wait`.
 std::vector<std::size_t> wait(const std::vector<int>& descriptors, Duration timeout = Duration::max());
 
-/// Takes connections of other processes of this program at a path: `multiprocessing.connection.Listener`. Only the
-/// user that made it can connect. The path is removed with it.
+/// Takes connections of other processes of this program at a path: `multiprocessing.connection.Listener`.
+/// Only the user that made it can connect. The path is removed with it.
 template <class Out, class In = Out>
 class Listener {
  public:

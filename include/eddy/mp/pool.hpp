@@ -15,7 +15,8 @@ template <class T, bool kInOrder>
 class Results {
  public:
   explicit Results(std::vector<concurrent::Future<T>> jobs)
-      : completed_(kInOrder ? std::vector<concurrent::Future<T>>() : jobs, Duration::max()), jobs_(std::move(jobs)) {}
+      : completed_(kInOrder ? std::vector<concurrent::Future<T>>() : jobs, Duration::max()),
+        jobs_(std::move(jobs)) {}
 
   class iterator {
    public:
@@ -75,7 +76,8 @@ class Pool {
   auto starmap(F function, const std::vector<std::tuple<Args...>>& calls) {
     std::vector<concurrent::Future<detail::RemoteResult<F, Args...>>> jobs;
     for (const auto& call : calls) {
-      jobs.push_back(std::apply([&](const Args&... args) { return executor_.submit(function, args...); }, call));
+      jobs.push_back(
+          std::apply([&](const Args&... args) { return executor_.submit(function, args...); }, call));
     }
     return concurrent::results_of(jobs, Duration::max());
   }

@@ -24,16 +24,16 @@ struct ProcessOptions {
 ///     child.start();
 ///     int exit_code = co_await child.wait();
 ///
-/// It is a fresh image of this program, as a pool's worker is: see ProcessPoolExecutor for what runs there and what can
-/// be sent. Its exit code is 0 when the function returns; 1 when it throws, and the exception is printed; that of
-/// SystemExit; -n when it died by signal n. It is killed when this program dies.
+/// It is a fresh image of this program, as a pool's worker is: see ProcessPoolExecutor for what runs there
+/// and what can be sent. Its exit code is 0 when the function returns; 1 when it throws, and the exception is
+/// printed; that of SystemExit; -n when it died by signal n. It is killed when this program dies.
 ///
 /// Its members may be called from any thread. The destructor waits for the process.
 class Process {
  public:
   template <class F, class... Args>
-    requires(!std::is_same_v<F, ProcessOptions>)
-  explicit Process(F function, const Args&... args) : Process(ProcessOptions{}, function, args...) {}
+  requires(!std::is_same_v<F, ProcessOptions>) explicit Process(F function, const Args&... args)
+      : Process(ProcessOptions{}, function, args...) {}
   template <class F, class... Args>
   Process(ProcessOptions options, F function, const Args&... args)
       : Process(options, detail::pack_call<F, std::decay_t<const Args&>...>(function, args...)) {}
@@ -102,12 +102,14 @@ Coro<T> result_of_process(Parcel call, Duration timeout) {
 
 namespace eddy::mp {
 
-/// Runs `function(args...)` in a process of its own and gives what it gives. Whatever ends the await, its time limit or
-/// a cancellation, ends the process too: it is gone when this throws. Throws ProcessDied if it crashed.
+/// Runs `function(args...)` in a process of its own and gives what it gives. Whatever ends the await, its
+/// time limit or a cancellation, ends the process too: it is gone when this throws. Throws ProcessDied if it
+/// crashed.
 template <class F, class... Args>
 auto run_process(RunProcessOptions options, F function, const Args&... args) {
   using T = detail::RemoteResult<F, Args...>;
-  return detail::result_of_process<T>(detail::pack_call<F, std::decay_t<const Args&>...>(function, args...), options.timeout);
+  return detail::result_of_process<T>(detail::pack_call<F, std::decay_t<const Args&>...>(function, args...),
+                                      options.timeout);
 }
 
 }  // namespace eddy::mp

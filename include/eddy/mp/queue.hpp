@@ -21,10 +21,11 @@ namespace mp {
 ///     mp::Process worker(work, jobs);       // void work(mp::Queue<Job> jobs)
 ///     co_await jobs.put(job);
 ///
-/// Items pass through a socket of the kernel, those of more than 32 KiB through memory files: nothing touches a disk or
-/// has a name in /dev/shm, and a process that dies leaves no lock behind. It holds about a hundred KiB of small items,
-/// then put() waits. Items of one process come in the order in which it put them. Moved, not copied; what travels to
-/// another process is the same queue. There is no end to it: agree on an item that means the end.
+/// Items pass through a socket of the kernel, those of more than 32 KiB through memory files: nothing touches
+/// a disk or has a name in /dev/shm, and a process that dies leaves no lock behind. It holds about a hundred
+/// KiB of small items, then put() waits. Items of one process come in the order in which it put them. Moved,
+/// not copied; what travels to another process is the same queue. There is no end to it: agree on an item
+/// that means the end.
 template <class T>
 class Queue {
  public:
@@ -38,8 +39,12 @@ class Queue {
   }
 
   /// By blocking the thread. Throw TimeoutError.
-  void blocking_put(const T& item, Duration timeout = Duration::max()) { entrance_.send(detail::pack_message(item), timeout); }
-  T blocking_get(Duration timeout = Duration::max()) { return detail::unpack_message<T>(exit_.receive(timeout)); }
+  void blocking_put(const T& item, Duration timeout = Duration::max()) {
+    entrance_.send(detail::pack_message(item), timeout);
+  }
+  T blocking_get(Duration timeout = Duration::max()) {
+    return detail::unpack_message<T>(exit_.receive(timeout));
+  }
 
   /// Throws QueueEmpty.
   T get_nowait() {
