@@ -171,7 +171,6 @@ class EventLoop {
   void call_exception_handler(const ExceptionContext& context);
   void default_exception_handler(const ExceptionContext& context) const;
 
-<<<<<<< HEAD
   /// Debug mode: on from the start with EDDY_DEBUG=1 or RunOptions::debug. Costs some 50 ns a step, and a
   /// stack walk a task. Then
   /// - calls on another thread than the loop's throw RuntimeError, call_soon_threadsafe() apart;
@@ -192,11 +191,6 @@ class EventLoop {
 
   /// Waits for the jobs of the default pool and ends its threads; run() does it. What asks for the pool later gets
   /// RuntimeError. False if threads were still busy after `timeout`: they are reported by name and left to themselves.
-=======
-  /// Waits for the jobs of the default pool and ends its threads; run() does it. What asks for the pool later
-  /// gets RuntimeError. False if threads were still busy after `timeout`: they are reported by name and left
-  /// to themselves.
->>>>>>> processes
   bool shutdown_default_executor(Duration timeout = Duration::max());
 
   /// Closes the asynchronous generators that were started and have not ended, the newest first; what they throw
