@@ -218,11 +218,3 @@ TEST_F(Inspect, ListsProcessesAndForgetsDeadOnes) {
   EXPECT_EQ(found[0].program, "inspect_thread_tests");
   EXPECT_EQ(mode_of(dead), -1);
 }
-
-// A deadlock is still found: the threads that look on can wake nobody.
-TEST_F(Inspect, LeavesTheDeadlockReportAlone) {
-  eddy::Event never;
-  auto main = [&]() -> Coro<> { co_await never.wait(); };
-  const auto text = TEXT_OF(eddy::DeadlockError, eddy::run(main(), {.inspect = true}));
-  EXPECT_EQ(text.substr(0, text.find('\n')), "deadlock: 1 task waits and nothing is left that could wake it");
-}
