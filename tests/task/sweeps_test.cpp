@@ -317,9 +317,9 @@ TEST(Sweeps, InAThread) {
   sweep([]() -> Coro<> {
     std::atomic<int> ran = 0;
     auto job = [&] { return ++ran; };
+    auto in_thread = [&]() -> Coro<> { co_await eddy::to_thread(job); };
     co_await eddy::to_thread(job);
     co_await eddy::task_group([&](TaskGroup& group) -> Coro<> {
-      auto in_thread = [&]() -> Coro<> { co_await eddy::to_thread(job); };
       group.create_task(in_thread());
       group.create_task(in_thread());
       co_return;
