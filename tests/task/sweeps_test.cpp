@@ -317,9 +317,9 @@ TEST(Sweeps, InAThread) {
   sweep([]() -> Coro<> {
     std::atomic<int> ran = 0;
     auto job = [&] { return ++ran; };
+    auto in_thread = [&]() -> Coro<> { co_await eddy::to_thread(job); };
     co_await eddy::to_thread(job);
     co_await eddy::task_group([&](TaskGroup& group) -> Coro<> {
-      auto in_thread = [&]() -> Coro<> { co_await eddy::to_thread(job); };
       group.create_task(in_thread());
       group.create_task(in_thread());
       co_return;
@@ -450,9 +450,16 @@ TEST(Sweeps, AGatherThatIsCancelledWaitsForItsChildren) {
       if (cancelled) co_await eddy::sleep(1s);  // cleaning up takes its time
       --running;
     };
+    auto first = eddy::create_task(child()), second = eddy::create_task(child());
     std::exception_ptr error;
     try {
-      co_await eddy::gather(eddy::return_exceptions, child(), child());
+      while (running < 2) co_await eddy::sleep(0s);  // both have begun when the gather is cancelled
+    } catch (...) {
+      first.cancel(), second.cancel();
+      error = std::current_exception();
+    }
+    try {
+      co_await eddy::gather(eddy::return_exceptions, first, second);
     } catch (...) {
       error = std::current_exception();
     }
