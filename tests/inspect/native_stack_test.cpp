@@ -27,9 +27,10 @@ TEST(NativeStack, NamesStaticFunctionsOfTheProgram) {
   const int size = here(stack);
   const auto lines = stack.lines();
   ASSERT_EQ(lines.size(), static_cast<std::size_t>(size));
-  EXPECT_EQ(lines.front().find("(anonymous namespace)::here(eddy::detail::NativeStack&)+0x"), 0u)
-      << lines.front();
-  EXPECT_NE(lines.front().find(" (inspect_tests+0x"), std::string::npos) << lines.front();
+  // Sanitizers put a frame of their own before it.
+  const auto text = lines.at(0) + '\n' + lines.at(1);
+  EXPECT_NE(text.find("(anonymous namespace)::here(eddy::detail::NativeStack&)+0x"), text.npos) << text;
+  EXPECT_NE(text.find(" (inspect_tests+0x"), text.npos) << text;
 }
 
 TEST(NativeStack, NamesACoroutineAsItWasWritten) {
