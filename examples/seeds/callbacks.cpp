@@ -109,9 +109,13 @@ static std::string fetch(const char* url) {
   print("done");
   return url;
 }
-THREAD_SEED("AIO-48", "to_thread: two blocking fetches overlap", 1_s, "done\ndone\na b") {
+THREAD_SEED("AIO-48", "to_thread: two blocking fetches overlap", 1_s, "done\ndone\na b\ncontext variables go along: ann") {
   auto [a, b] = co_await eddy::gather(eddy::to_thread(fetch, "a"), eddy::to_thread(fetch, "b"));
   print(a, b);
+  static eddy::ContextVar<std::string> user("user", "nobody");
+  user.set("ann");
+  const std::string seen = co_await eddy::to_thread([] { return user.get(); });
+  print("context variables go along:", seen);
 }
 
 SEED(
