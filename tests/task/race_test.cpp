@@ -204,7 +204,7 @@ ASYNC_TEST(TaskGroupCancel, ByAChildOrAfterTheBodyEndsItToo) {
       group.cancel();
       co_await eddy::sleep(1h);
     };
-    group.create_task(child());
+    group.create_task(child);  // the task keeps it: this body ends first
     group.create_task(eddy::sleep(1h));
     co_return;
   });
