@@ -22,6 +22,7 @@ class VirtualTimeBackend final : public Backend {
     if (timeout > 0 && ready_.empty()) now_ += timeout;
   }
   void wake() noexcept override { kernel_->wake(); }
+  std::size_t watched() const noexcept override { return kernel_->watched(); }
 
   void watch(IoWatch& watch) override { kernel_->watch(watch); }
   void update(IoWatch& watch) override { kernel_->update(watch); }

@@ -138,7 +138,7 @@ void Runner::close() {
     }
   } close_loop{loop_, executor_join_};
   cancel_all_tasks();
-  if (!loop_.core().async_generators.empty()) loop_.run_until_complete(loop_.shutdown_asyncgens());
+  if (!loop_.impl().async_generators.empty()) loop_.run_until_complete(loop_.shutdown_asyncgens());
 }
 
 void Runner::cancel_all_tasks() {

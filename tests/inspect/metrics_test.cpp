@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <eddy/eddy.hpp>
 #include <thread>
@@ -89,6 +90,22 @@ BACKEND_TEST(Metrics, CountDescriptorsAndHops) {
   EXPECT_EQ(loop.metrics().thread_hops - before, 1u);
   server.close();
   EXPECT_EQ(loop.metrics().descriptors, 0u);
+}
+
+TEST(Metrics, CountDescriptorsInVirtualTimeToo) {
+  auto main = []() -> Coro<> {
+    int ends[2];
+    if (::pipe(ends) != 0) eddy::throw_os_error(errno, "pipe");
+    auto& loop = eddy::get_running_loop();
+    loop.add_reader(ends[0], [] {});
+    EXPECT_EQ(loop.metrics().descriptors, 1u);
+    loop.remove_reader(ends[0]);
+    EXPECT_EQ(loop.metrics().descriptors, 0u);
+    ::close(ends[0]);
+    ::close(ends[1]);
+    co_return;
+  };
+  eddy::run(main(), {.virtual_time = true});
 }
 
 TEST(OpenMetrics, HasEachFamilyOnceAndEndsWithEof) {

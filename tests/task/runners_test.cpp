@@ -99,6 +99,13 @@ TEST(Runners, RunSeveralCoroutinesOnOneLoop) {
   EXPECT_EQ(TEXT_OF(eddy::RuntimeError, runner.run(eddy::sleep(0s))), "the runner is closed");
 }
 
+TEST(Runners, CloseQuietlyAfterALoopThatWasClosedBefore) {
+  eddy::Runner runner({.backend = eddy::Backend::simulated});
+  runner.run(eddy::sleep(1s));
+  runner.get_loop().close();
+  EXPECT_NO_THROW(runner.close());
+}
+
 TEST(Runners, CloseADeadlockedProgram) {
   Log log;
   eddy::Event never;
