@@ -106,7 +106,6 @@ class TaskGroup {
     coroutine.frame().promise().progress = detail::Progress::ended;  // refused is not forgotten
     refuse_if_over();
     auto task = Task<T>::start(*parent_.core().loop, std::move(coroutine), options, site);
-    if (scope_) detail::join_scope(task.core(), *scope_);
     watch(task.core());
     return task;
   }

@@ -11,14 +11,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <limits>
 
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
 #include "exec/packet.hpp"
+#include "exec/polling.hpp"
 
 namespace eddy {
 namespace detail {
@@ -216,24 +215,14 @@ void widen(const MessageSocket& socket) noexcept {
 namespace mp {
 
 std::vector<std::size_t> wait(const std::vector<int>& descriptors, Duration timeout) {
-  const detail::Deadline deadline(timeout);
   std::vector<pollfd> entries;
   for (const int fd : descriptors) entries.push_back({fd, POLLIN, 0});
   std::vector<std::size_t> ready;
-  for (;;) {
-    const auto left = deadline.left();
-    int milliseconds = -1;
-    if (left < Duration::max()) {
-      milliseconds = static_cast<int>(
-          std::clamp<std::int64_t>((left.count() + 999'999) / 1'000'000, 0, std::numeric_limits<int>::max()));
-    }
-    const int count = ::poll(entries.data(), entries.size(), milliseconds);
-    if (count < 0 && errno != EINTR) throw_os_error(errno, "cannot wait for other processes");
-    for (std::size_t i = 0; count > 0 && i < entries.size(); ++i) {
-      if (entries[i].revents != 0) ready.push_back(i);
-    }
-    if (count > 0 || deadline.left() <= Duration()) return ready;
+  if (detail::poll_until(entries, detail::Deadline(timeout), "cannot wait for other processes") == 0) return ready;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (entries[i].revents != 0) ready.push_back(i);
   }
+  return ready;
 }
 
 }  // namespace mp

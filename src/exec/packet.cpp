@@ -3,16 +3,15 @@
 
 #include <eddy/detail/blocking_state.hpp>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <limits>
+
+#include "exec/polling.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -152,20 +151,8 @@ Passed take(int socket, std::uint32_t& tag, Parcel& parcel) {
 }
 
 bool wait_for_events(int fd, short events, Duration timeout) {
-  const Deadline deadline(timeout);
-  for (;;) {
-    const auto left = deadline.left();
-    int milliseconds = -1;
-    if (left < Duration::max()) {
-      milliseconds = static_cast<int>(
-          std::clamp<std::int64_t>((left.count() + 999'999) / 1'000'000, 0, std::numeric_limits<int>::max()));
-    }
-    pollfd entry{fd, events, 0};
-    const int count = ::poll(&entry, 1, milliseconds);
-    if (count > 0) return true;
-    if (count < 0 && errno != EINTR) throw_os_error(errno, "cannot wait for another process");
-    if (count == 0 && deadline.left() <= Duration()) return false;
-  }
+  pollfd entry{fd, events, 0};
+  return poll_until({&entry, 1}, Deadline(timeout), "cannot wait for another process") > 0;
 }
 
 Passed pass_blocking(int socket, std::uint32_t tag, Parcel& parcel, Duration timeout) {

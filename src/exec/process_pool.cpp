@@ -18,7 +18,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -28,6 +27,7 @@
 #include "exec/code_address.hpp"
 #include "exec/exception_text.hpp"
 #include "exec/packet.hpp"
+#include "exec/polling.hpp"
 #include "exec/quiet_thread.hpp"
 #include "loop/loop.hpp"
 
@@ -306,13 +306,8 @@ void ProcessPoolExecutor::Impl::wait_for_news() {
     left = std::min(left, worker->deadline.left());
     all_idle = all_idle && worker->stage == Stage::idle;
   }
-  int milliseconds = -1;
-  if (left < Duration::max()) {
-    milliseconds = static_cast<int>(
-        std::clamp<std::int64_t>((left.count() + 999'999) / 1'000'000, 0, std::numeric_limits<int>::max()));
-  }
   if (all_idle) detail::thread_idle(true);  // no loop need hope for us
-  ::poll(entries.data(), entries.size(), milliseconds);
+  ::poll(entries.data(), entries.size(), detail::poll_milliseconds(left));
   if (all_idle) detail::thread_idle(false);
 
   std::uint64_t alarms = 0;

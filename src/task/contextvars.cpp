@@ -194,19 +194,22 @@ void throw_not_set(const ContextKey& key) {
                                 key.name()));
 }
 
+namespace {
+// Where the context of the code that runs in a task, or in none, is looked up.
+ContextCore*& slot_of(TaskCore* task) noexcept { return task ? extra_of(*task).context.get() : this_thread.context; }
+}  // namespace
+
 EnteredContext::EnteredContext(ContextCore& context) : context_(context), task_(this_thread.task) {
   if (context.entered || current_context() == &context) {
     throw RuntimeError("cannot enter a context twice: it is entered already; run in a copy() of it");
   }
-  auto& slot = task_ ? extra_of(*task_).context.get() : this_thread.context;
   context.entered = true;
-  outer_ = std::exchange(slot, &context);
+  outer_ = std::exchange(slot_of(task_), &context);
 }
 
 EnteredContext::~EnteredContext() {
   context_.entered = false;
-  auto& slot = task_ ? extra_of(*task_).context.get() : this_thread.context;
-  slot = outer_;
+  slot_of(task_) = outer_;
 }
 
 }  // namespace eddy::detail

@@ -18,7 +18,6 @@
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
 #include "loop/signals.hpp"
-#include "task/all_done.hpp"
 #include "task/task_extra.hpp"
 
 namespace eddy {
@@ -84,12 +83,12 @@ class InterruptGuard {
   bool installed_ = false;
 };
 
-}  // namespace
-
-Coro<> detail::wait_for_all(const std::vector<AnyTask>& tasks) {
+Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
   using eddy_body [[maybe_unused]] = int;
   co_await detail::DoneWait::of(detail::DoneGroup::Until::all_done, tasks);
 }
+
+}  // namespace
 
 Runner::Runner(RunOptions options)
     : loop_({.backend = options.backend, .virtual_time = options.virtual_time}), executor_join_(options.executor_join) {
@@ -149,7 +148,7 @@ void Runner::cancel_all_tasks() {
   }
   if (tasks.empty()) return;
   for (auto& task : tasks) task.cancel();
-  const auto all = loop_.create_task(detail::wait_for_all(tasks));
+  const auto all = loop_.create_task(wait_for_all(tasks));
   std::exception_ptr exit;
   while (!all.done()) {
     try {

@@ -80,6 +80,7 @@ void TaskGroup::refuse_if_over() {
 }
 
 void TaskGroup::watch(detail::TaskCore& task) {
+  if (scope_) detail::join_scope(task, *scope_);
   auto* member = new Member;
   member->group = this;
   member->task = &task;
@@ -120,7 +121,6 @@ void TaskGroup::cancel() {
 }
 
 void TaskGroup::adopt(detail::TaskCore& task) {
-  if (scope_) detail::join_scope(task, *scope_);
   watch(task);
   if (aborting_) task.cancel_task(nullptr);
 }

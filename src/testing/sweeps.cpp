@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The sweeps: a scenario again and again, disturbed at another place each time.
+#include <eddy/detail/done_group.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/testing.hpp>
 #include <fmt/format.h>
@@ -8,7 +9,6 @@
 
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
-#include "task/all_done.hpp"
 #include "task/task_extra.hpp"
 
 namespace eddy::testing {
@@ -137,7 +137,7 @@ Coro<> cancel_the_rest() {
   }
   for (auto& task : rest) task.cancel();
   if (rest.empty()) co_return;
-  co_await detail::wait_for_all(rest);
+  co_await detail::DoneWait::of(detail::DoneGroup::Until::all_done, rest);
 }
 
 // One run. False: the scenario ended before the sweep's place came.

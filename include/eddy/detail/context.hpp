@@ -17,19 +17,19 @@ struct ContextCore;
 void retain_context(ContextCore& context) noexcept;
 void release_context(ContextCore& context) noexcept;
 
-/// A copy of the context in which this code runs; null if nothing is set in it.
-ContextCore* copy_current_context();
-inline ContextCore* captured_context() {
-  const TaskCore* task = this_thread.task;
-  if (task ? !task->extra : !this_thread.context) [[likely]] return nullptr;
-  return copy_current_context();
-}
-/// Gives a new task a copy of the current context.
-void inherit_context(TaskCore& task);
+/// Whether something may be set in the context in which this code runs.
 inline bool has_context() noexcept {
   const TaskCore* task = this_thread.task;
   return task ? task->extra != nullptr : this_thread.context != nullptr;
 }
+/// A copy of that context; null if nothing is set in it.
+ContextCore* copy_current_context();
+inline ContextCore* captured_context() {
+  if (has_context()) [[unlikely]] return copy_current_context();
+  return nullptr;
+}
+/// Gives a new task a copy of the current context.
+void inherit_context(TaskCore& task);
 
 /// One counted reference.
 class ContextRef {
