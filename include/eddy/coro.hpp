@@ -121,6 +121,8 @@ inline bool start_child(PromiseBase& child, std::coroutine_handle<> self, std::c
 }
 
 [[gnu::cold]] void report_never_awaited(const PromiseBase& promise) noexcept;
+/// The exception that is being handled leaves this coroutine: noted in the running task, for reports.
+[[gnu::cold]] void note_unwinding(const PromiseBase& promise) noexcept;
 [[noreturn, gnu::cold]] void throw_coroutine_reused();
 
 template <class T>
@@ -135,7 +137,10 @@ struct CoroPromise final : PromiseBase {
   void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
     result.set_value(static_cast<U&&>(value));
   }
-  void unhandled_exception() noexcept { result.set_current_exception(); }
+  void unhandled_exception() noexcept {
+    result.set_current_exception();
+    if (result.outcome() == Outcome::error) note_unwinding(*this);
+  }
 };
 
 template <>
@@ -144,7 +149,10 @@ struct CoroPromise<void> final : PromiseBase {
 
   Coro<void> get_return_object() noexcept;
   void return_void() noexcept { result.set_value(); }
-  void unhandled_exception() noexcept { result.set_current_exception(); }
+  void unhandled_exception() noexcept {
+    result.set_current_exception();
+    if (result.outcome() == Outcome::error) note_unwinding(*this);
+  }
 };
 
 template <class T>

@@ -46,6 +46,7 @@ struct ExceptionContext {
   std::string message;           // what happened, on what, where it was made
   std::exception_ptr exception;  // may be null
   AnyTask task;                  // may be empty
+  std::string traceback = {};    // the coroutines the exception came through, a line each; may be empty
 };
 
 /// An event loop: runs callbacks and tasks on one thread and waits for timers, descriptors and other

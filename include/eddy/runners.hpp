@@ -10,6 +10,7 @@ namespace eddy {
 struct RunOptions {
   Backend backend = Backend::automatic;
   bool virtual_time = false;  // as in LoopOptions
+  bool terminate = false;  // SIGTERM as Ctrl-C: main is cancelled and unwinds, then SystemExit(143) is thrown
   bool debug = false;    // debug mode, whatever EDDY_DEBUG says: EventLoop::set_debug()
   bool inspect = false;  // inspect::serve(): opens the process to `eddy ps`
   Duration executor_join = std::chrono::seconds(300);  // how long the end waits for threads of the default pool
@@ -29,7 +30,8 @@ class Runner {
   /// Runs the awaitable to its end; gives its value or throws its exception.
   ///
   /// The first Ctrl-C cancels it, so that it unwinds, and KeyboardInterrupt is thrown here; a second one
-  /// ends the loop at once. If nobody catches it, the process ends by SIGINT, as it would without eddy. A
+  /// ends the loop at once. If nobody catches it, the process ends by SIGINT, as it would without eddy; a
+  /// SystemExit that nobody catches ends it with its code. RunOptions::terminate treats SIGTERM alike. A
   /// handler of the program's own for SIGINT is left alone. Throws RuntimeError if
   /// a loop runs on this thread, DeadlockError if nothing can ever wake what waits.
   ///
@@ -56,6 +58,7 @@ class Runner {
   EventLoop loop_;
   Context* context_ = nullptr;  // owned; null as long as nothing is set in it
   Duration executor_join_;
+  bool terminate_;
   bool closed_ = false;
 };
 

@@ -74,7 +74,7 @@ class AnyTask {
   /// The loop it belongs to. Include eddy/events.hpp.
   EventLoop& get_loop() const noexcept;
   /// Where it is suspended: its coroutines, the outermost first; the innermost `limit` of them. Of a running
-  /// task the outermost alone; empty once it is done. Include eddy/inspect.hpp.
+  /// task the outermost alone; of one that failed, those that its exception came through. Include eddy/inspect.hpp.
   CallStack get_stack(int limit = 0x7fffffff) const;
   /// The same as text, to stderr.
   void print_stack(int limit = 0x7fffffff) const;

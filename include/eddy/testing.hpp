@@ -12,6 +12,7 @@
 #include <eddy/tasks.hpp>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -80,6 +81,38 @@ class Log {
   }
   static std::string duration_text(Duration length);
   std::string entries_;
+};
+
+/// Brings steps of several tasks into an order: `trio.testing.Sequencer`.
+///
+///     auto turn = co_await sequencer(0);   // in one task
+///     auto turn = co_await sequencer(1);   // in another: waits until the first one's turn has ended
+///
+/// A turn ends with its guard. Throws RuntimeError for a number that was taken before. If a task gives up while it
+/// waits for its turn, those after it get RuntimeError, since the order cannot be kept.
+class Sequencer {
+ public:
+  Sequencer();
+  Sequencer(const Sequencer&) = delete;
+  ~Sequencer();
+
+  class [[nodiscard("the turn ends when it goes")]] Turn {
+   public:
+    explicit Turn(Sequencer& owner) noexcept : owner_(&owner) {}
+    Turn(Turn&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
+    ~Turn() {
+      if (owner_) owner_->next();
+    }
+
+   private:
+    Sequencer* owner_;
+  };
+  Coro<Turn> operator()(int number);
+
+ private:
+  void next() noexcept;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 /// Two connected ends in memory: what one writes the other reads. `room`: bytes on the way before a writer

@@ -101,6 +101,12 @@ void print_call_graph(const AnyTask& task, CallGraphOptions options) {
 
 CallStack AnyTask::get_stack(int limit) const {
   CallStack stack;
+  if (core_->done() && core_->extra) {  // where the exception came through
+    const auto& unwound = core_->extra->unwound;
+    const auto most = std::min(unwound.size(), static_cast<std::size_t>(std::max(limit, 0)));
+    for (auto i = most; i-- > 0;) stack.push_back({unwound[i].function, unwound[i].file, static_cast<int>(unwound[i].line)});
+    return stack;
+  }
   auto frames = stack_of(*core_, limit);
   stack.assign(frames.rbegin(), frames.rend());
   return stack;

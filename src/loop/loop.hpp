@@ -80,7 +80,8 @@ class Loop final : public LoopCore {
     return __atomic_load_n(&nodes_run, __ATOMIC_RELAXED) + __atomic_load_n(&counters.polls, __ATOMIC_RELAXED);
   }
 
-  void report(std::string message, std::exception_ptr error, TaskCore* task) noexcept;
+  /// `thrower`: whose coroutines the exception came through; null: the task, or the running one.
+  void report(std::string message, std::exception_ptr error, TaskCore* task, const TaskCore* thrower = nullptr) noexcept;
   void report_by_default(const ExceptionContext& context) const noexcept;
 
   std::unique_ptr<Backend> backend;

@@ -19,9 +19,12 @@ std::atomic<int> idle_threads{0};
 
 }  // namespace
 
-void Loop::report(std::string message, std::exception_ptr error, TaskCore* task) noexcept {
+void Loop::report(std::string message, std::exception_ptr error, TaskCore* task, const TaskCore* thrower) noexcept {
   try {
-    const ExceptionContext context{std::move(message), std::move(error), task ? AnyTask::from_core(*task) : AnyTask()};
+    if (!thrower) thrower = task ? task : this_thread.task;
+    auto way = thrower && error ? describe_unwinding(*thrower, error) : std::string();
+    const ExceptionContext context{std::move(message), std::move(error), task ? AnyTask::from_core(*task) : AnyTask(),
+                                   std::move(way)};
     if (facade) facade->call_exception_handler(context);
     else report_by_default(context);
   } catch (...) {
@@ -32,6 +35,7 @@ void Loop::report(std::string message, std::exception_ptr error, TaskCore* task)
 void Loop::report_by_default(const ExceptionContext& context) const noexcept {
   auto text = "eddy: " + context.message;
   if (context.exception) text += "\n  " + describe_exception(context.exception);
+  text += context.traceback;
   text += '\n';
   std::fwrite(text.data(), 1, text.size(), stderr);
 }

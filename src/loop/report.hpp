@@ -17,6 +17,10 @@ std::string describe_await_chain(const TaskCore& task);
 std::string describe_deadlock(Loop& loop);
 /// In debug mode the native stack of who made it, as further lines; else "".
 std::string describe_maker(const TaskCore& task);
+/// Tells exceptions apart.
+const void* address_of(const std::exception_ptr& error) noexcept;
+/// The task's coroutines that the exception came through, outermost first, as further lines; or "".
+std::string describe_unwinding(const TaskCore& task, const std::exception_ptr& error);
 /// The text of an exception: its type and what().
 std::string describe_exception(const std::exception_ptr& error);
 /// KeyboardInterrupt and SystemExit leave the loop's run, wherever they were thrown.

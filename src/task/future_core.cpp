@@ -32,7 +32,8 @@ void FutureCore::destroy() noexcept {
     const auto what = is_task() ? fmt::format("task {}", describe_task(static_cast<TaskCore&>(*this))) : "a future";
     auto message = fmt::format("the exception of {} was never retrieved; await it, or look at exception()", what);
     if (is_task()) message += describe_maker(static_cast<TaskCore&>(*this));
-    if (loop == this_thread.loop) Loop::of(*loop).report(std::move(message), error, nullptr);
+    const auto* thrower = is_task() ? static_cast<const TaskCore*>(this) : nullptr;
+    if (loop == this_thread.loop) Loop::of(*loop).report(std::move(message), error, nullptr, thrower);
     else std::fputs(fmt::format("eddy: {}\n  {}\n", message, describe_exception(error)).c_str(), stderr);
   }
   while (ListNode* first = waiters.front()) {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -97,6 +98,23 @@ std::string describe_maker(const TaskCore& task) {
   std::string text = "\n  made by";
   for (const auto& line : task.extra->made_by->lines()) text += "\n    " + line;
   return text;
+}
+
+const void* address_of(const std::exception_ptr& error) noexcept {
+  static_assert(sizeof(std::exception_ptr) == sizeof(void*), "libstdc++: a pointer to the exception object");
+  const void* address = nullptr;
+  std::memcpy(&address, &error, sizeof address);
+  return address;
+}
+
+std::string describe_unwinding(const TaskCore& task, const std::exception_ptr& error) {
+  if (!task.extra || task.extra->unwound_by != address_of(error)) return "";
+  Text text;
+  const auto& frames = task.extra->unwound;
+  for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
+    text.add("\n    {}  {}:{}", frame->function, file_name(frame->file), frame->line);
+  }
+  return text.str();
 }
 
 std::string describe_exception(const std::exception_ptr& error) {

@@ -25,16 +25,16 @@ namespace {
 
 bool on_main_thread() noexcept { return ::syscall(SYS_gettid) == ::getpid(); }
 
-bool interrupt_has_default_action() noexcept {
+bool has_default_action(int signal) noexcept {
   struct sigaction current {};
-  return ::sigaction(SIGINT, nullptr, &current) == 0 && current.sa_handler == SIG_DFL;
+  return ::sigaction(signal, nullptr, &current) == 0 && current.sa_handler == SIG_DFL;
 }
 
 std::terminate_handler outer_terminate = nullptr;
 
 // A KeyboardInterrupt that main() does not catch ends the process as Ctrl-C ends any other: by the signal,
-// which the shell understands, and without a core dump.
-[[noreturn]] void end_by_signal_if_interrupted() {
+// which the shell understands, and without a core dump. A SystemExit ends it with its code.
+[[noreturn]] void end_as_asked() {
   if (const auto error = std::current_exception()) {
     try {
       std::rethrow_exception(error);
@@ -42,6 +42,9 @@ std::terminate_handler outer_terminate = nullptr;
       std::fflush(nullptr);
       std::signal(SIGINT, SIG_DFL);
       std::raise(SIGINT);
+    } catch (const SystemExit& exit) {
+      std::fflush(nullptr);
+      std::_Exit(exit.code());
     } catch (...) {
     }
   }
@@ -49,38 +52,50 @@ std::terminate_handler outer_terminate = nullptr;
   std::abort();
 }
 
-[[noreturn]] void throw_keyboard_interrupt() {
+void install_ending() {
   static const bool installed = [] {
-    outer_terminate = std::set_terminate(&end_by_signal_if_interrupted);
+    outer_terminate = std::set_terminate(&end_as_asked);
     return true;
   }();
   static_cast<void>(installed);
-  throw KeyboardInterrupt();
 }
 
-// While it lives, Ctrl-C cancels a task; a second one ends the loop.
+std::exception_ptr exception_of_signal(int signal) {
+  if (signal == SIGINT) return std::make_exception_ptr(KeyboardInterrupt());
+  return std::make_exception_ptr(SystemExit(128 + signal));
+}
+
+// While it lives, Ctrl-C, and SIGTERM if that is wanted, cancels a task; a second one ends the loop.
 class InterruptGuard {
  public:
-  InterruptGuard(detail::Loop& loop, const AnyTask& main) : loop_(loop) {
-    if (!on_main_thread() || !interrupt_has_default_action()) return;
-    if (!loop.signals) loop.signals = std::make_unique<detail::SignalHandlers>(*loop.backend);
-    auto interrupt = [this, main] {
-      if (++count_ == 1 && !main.done()) main.cancel();
-      else loop_.interrupt(std::make_exception_ptr(KeyboardInterrupt()));
-    };
-    loop.signals->set(SIGINT, detail::new_callback(static_cast<detail::LoopCore&>(loop), std::move(interrupt)), true);
-    installed_ = true;
+  InterruptGuard(detail::Loop& loop, const AnyTask& main, bool also_terminate) : loop_(loop), main_(main) {
+    if (!on_main_thread()) return;
+    catch_signal(SIGINT);
+    if (also_terminate) catch_signal(SIGTERM);
   }
   InterruptGuard(const InterruptGuard&) = delete;
   ~InterruptGuard() {
-    if (installed_) loop_.signals->remove(SIGINT, true);
+    for (int signal : caught_) loop_.signals->remove(signal, true);
   }
-  int count() const noexcept { return count_; }
+  /// The first that came; 0: none.
+  int signal() const noexcept { return first_; }
 
  private:
+  void catch_signal(int signal) {
+    if (!has_default_action(signal)) return;
+    if (!loop_.signals) loop_.signals = std::make_unique<detail::SignalHandlers>(*loop_.backend);
+    auto interrupt = [this, signal] {
+      if (std::exchange(first_, first_ ? first_ : signal) == 0 && !main_.done()) main_.cancel();
+      else loop_.interrupt(exception_of_signal(signal));
+    };
+    loop_.signals->set(signal, detail::new_callback(static_cast<detail::LoopCore&>(loop_), std::move(interrupt)), true);
+    caught_.push_back(signal);
+  }
+
   detail::Loop& loop_;
-  int count_ = 0;
-  bool installed_ = false;
+  AnyTask main_;
+  std::vector<int> caught_;
+  int first_ = 0;
 };
 
 Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
@@ -91,7 +106,7 @@ Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
 }  // namespace
 
 Runner::Runner(RunOptions options)
-    : loop_({.backend = options.backend, .virtual_time = options.virtual_time}), executor_join_(options.executor_join) {
+    : loop_({.backend = options.backend, .virtual_time = options.virtual_time}), executor_join_(options.executor_join), terminate_(options.terminate) {
   if (detail::has_context()) context_ = new Context(copy_context());
   if (options.debug) loop_.set_debug(true);
   if (options.inspect) inspect::serve();
@@ -116,14 +131,17 @@ void Runner::check_can_run() const {
 }
 
 void Runner::run_main(const AnyTask& main) {
-  InterruptGuard guard(loop_.impl(), main);
+  InterruptGuard guard(loop_.impl(), main, terminate_);
   try {
     loop_.run_until_done(main);
-  } catch (const KeyboardInterrupt&) {
-    throw_keyboard_interrupt();
+  } catch (const BaseException&) {
+    install_ending();
+    throw;
   }
   if (!context_ && main.core().extra && main.core().extra->context.get()) context_ = new Context(main.get_context());
-  if (guard.count() > 0 && main.cancelled() && main.uncancel() == 0) throw_keyboard_interrupt();
+  if (guard.signal() == 0 || !main.cancelled() || main.uncancel() > 0) return;
+  install_ending();
+  std::rethrow_exception(exception_of_signal(guard.signal()));
 }
 
 void Runner::close() {

@@ -236,6 +236,23 @@ void report_never_awaited(const PromiseBase& promise) noexcept {
   std::fputs(("eddy: " + text + "\n").c_str(), stderr);
 }
 
+void note_unwinding(const PromiseBase& promise) noexcept {
+  if (!this_thread.task) return;
+  auto& extra = extra_of(*this_thread.task);
+  const auto self = std::coroutine_handle<PromiseBase>::from_promise(const_cast<PromiseBase&>(promise));
+  // Another exception may lie where the last one lay: the way goes on only in the coroutine that awaited its end.
+  const void* exception = address_of(std::current_exception());
+  const bool goes_on = extra.unwound_by == exception && extra.unwinding_to == self.address();
+  if (!goes_on) extra.unwound.clear();
+  extra.unwound_by = exception;
+  extra.unwinding_to = promise.continuation;
+  try {
+    extra.unwound.push_back({promise.function, promise.file, promise.line});
+  } catch (const std::bad_alloc&) {
+    // A report without a way.
+  }
+}
+
 void throw_coroutine_reused() {
   throw RuntimeError("the coroutine was awaited or moved away before: a Coro runs once; make a task of it with "
                      "create_task() to await it more than once");

@@ -6,6 +6,7 @@
 #include <eddy/detail/context.hpp>
 #include <eddy/detail/task_core.hpp>
 
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <string>
@@ -32,6 +33,13 @@ struct ScopeMember : ListNode {
   ScopeCore* scope = nullptr;
 };
 
+/// A coroutine that an exception left, and the line of the await at which it stood.
+struct UnwoundFrame {
+  const char* function;
+  const char* file;
+  std::uint32_t line;
+};
+
 struct TaskExtra {
   std::string name;  // changed under a NameChange alone
   std::unique_ptr<NativeStack> made_by;  // in debug mode: the stack of who made the task
@@ -40,6 +48,10 @@ struct TaskExtra {
   ScopeMember scope;
   bool level_cancel = false;  // kMustCancel is set by a cancelled scope, not by a cancel()
   std::exception_ptr failure;  // thrown at the next step instead of a CancelledError: fail_everywhere() of testing
+  // The way of the last exception through the task's coroutines, innermost first; and which one it was.
+  std::vector<UnwoundFrame> unwound;
+  const void* unwound_by = nullptr;
+  const void* unwinding_to = nullptr;  // the coroutine that awaits the last of them
   // Where the task was made and what it ran, once a failure has outlived its coroutine.
   const char* function = nullptr;
   const char* file = nullptr;

@@ -23,4 +23,38 @@ Coro<> settle() {
   }
 }
 
+struct Sequencer::State {
+  int turn = 0;
+  bool broken = false;
+  std::set<int> taken;
+  std::map<int, Event> begins;
+
+  void give_up() noexcept {
+    broken = true;
+    for (auto& [number, event] : begins) event.set();
+  }
+};
+
+Sequencer::Sequencer() : state_(new State) {}
+Sequencer::~Sequencer() = default;
+
+Coro<Sequencer::Turn> Sequencer::operator()(int number) {
+  auto& state = *state_;
+  if (!state.taken.insert(number).second) {
+    throw RuntimeError(fmt::format("turn {} of the sequencer was taken before", number));
+  }
+  if (state.turn != number && !state.broken) {
+    try {
+      co_await state.begins[number].wait();
+    } catch (...) {
+      state.give_up();
+      throw;
+    }
+  }
+  if (state.turn != number) throw RuntimeError(fmt::format("turn {} cannot come: a task before it gave up", number));
+  co_return Turn(*this);
+}
+
+void Sequencer::next() noexcept { state_->begins[++state_->turn].set(); }
+
 }  // namespace eddy::testing

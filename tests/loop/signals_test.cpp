@@ -150,6 +150,7 @@ struct Child {
     return text;
   }
   void interrupt() const { ::kill(id, SIGINT); }
+  void terminate() const { ::kill(id, SIGTERM); }
   int wait() {
     int status = 0;
     ::waitpid(id, &status, 0);
@@ -229,6 +230,53 @@ TEST(CtrlC, ThriceEndsAProgramWhoseLoopDoesNotRun) {
   const int status = child.wait();
   EXPECT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGINT);
+}
+
+TEST(Terminate, LeavesSigtermAloneUnlessItIsAskedFor) {
+  Child child([] { return run_and_tell(sleep_and_tell()); });
+  child.read_until("ready,");
+  child.terminate();
+  const int status = child.wait();
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
+}
+
+TEST(Terminate, OnceUnwindsAndThrowsSystemExit) {
+  Child child([] {
+    try {
+      eddy::run(sleep_and_tell(), {.terminate = true});
+    } catch (const eddy::SystemExit& exit) {
+      say("SystemExit.");
+      return exit.code();
+    }
+    return 0;
+  });
+  child.read_until("ready,");
+  child.terminate();
+  EXPECT_EQ(child.read_until("."), "unwound,SystemExit.");
+  EXPECT_EQ(WEXITSTATUS(child.wait()), 143);
+}
+
+TEST(Terminate, ThatNobodyCatchesIsTheProcessesExitCode) {
+  Child child([]() noexcept {
+    eddy::run(sleep_and_tell(), {.terminate = true});
+    return 0;
+  });
+  child.read_until("ready,");
+  child.terminate();
+  EXPECT_EQ(WEXITSTATUS(child.wait()), 143);
+}
+
+TEST(Terminate, TwiceEndsATaskThatRefusesTheFirst) {
+  Child child([]() noexcept {
+    eddy::run(refuse_to_end(), {.terminate = true});
+    return 0;
+  });
+  child.read_until("ready,");
+  child.terminate();
+  child.read_until("refused,");
+  child.terminate();
+  EXPECT_EQ(WEXITSTATUS(child.wait()), 143);
 }
 
 TEST(CtrlC, GoesToAHandlerOfTheProgramsOwn) {

@@ -27,6 +27,7 @@ Coro<> want(eddy::Lock& lock) {
   co_await lock.acquire();
 }
 
+const int kFailsAt = __LINE__ + 1;
 Coro<> fail(const char* text) {
   throw std::runtime_error(text);
   co_return;
@@ -163,8 +164,48 @@ ASYNC_TEST(Reports, AreByDefaultPrinted) {
   co_await settle();
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             fmt::format("eddy: the exception of task 'loser' (fail, made at inspect_test.cpp:{}) was never retrieved; "
-                        "await it, or look at exception()\n  std::runtime_error: lost\n",
-                        made));
+                        "await it, or look at exception()\n  std::runtime_error: lost\n    fail  inspect_test.cpp:{}\n",
+                        made, kFailsAt));
+}
+
+namespace {
+
+const int kTracedAt = __LINE__ + 2;
+Coro<> traced_inner(bool fails) {
+  co_await eddy::sleep(1ms);
+  if (fails) throw std::runtime_error("deep");
+}
+Coro<> traced_outer() {
+  for (int i = 0; i < 3; ++i) {
+    try {
+      co_await traced_inner(true);  // caught: no part of the way of the last one
+    } catch (const std::runtime_error&) {
+    }
+  }
+  co_await traced_inner(true);
+}
+
+}  // namespace
+
+ASYNC_TEST(Reports, NameTheCoroutinesThatTheExceptionCameThrough) {
+  std::string traceback;
+  eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) { traceback = context.traceback; });
+  eddy::create_task(traced_outer());
+  co_await eddy::sleep(1s);
+  EXPECT_EQ(traceback, fmt::format("\n    traced_outer  inspect_test.cpp:{}\n    traced_inner  inspect_test.cpp:{}",
+                                   kTracedAt + 10, kTracedAt));
+}
+
+ASYNC_TEST(Reports, AFailedTaskKeepsTheWayOfItsException) {
+  auto task = eddy::create_task(traced_outer());
+  co_await eddy::sleep(1s);
+  const auto stack = task.get_stack();
+  ASSERT_EQ(stack.size(), 2u);
+  EXPECT_STREQ(stack[0].function, "traced_outer");
+  EXPECT_EQ(stack[0].line, kTracedAt + 10);
+  EXPECT_STREQ(stack[1].function, "traced_inner");
+  EXPECT_EQ(stack[1].line, kTracedAt);
+  EXPECT_NE(task.exception(), nullptr);
 }
 
 ASYNC_TEST(Reports, TASK_28_ACoroutineThatWasNeverAwaited) {

@@ -542,3 +542,45 @@ TEST(Sweeps, MayCancelWhatStillRunsAsRunDoes) {
   EXPECT_EQ(cancel_everywhere(leaves, {.cancel_rest = true}), 5u);
   EXPECT_THROW(cancel_everywhere(leaves), std::logic_error);
 }
+
+// --- Sequencer --------------------------------------------------------------------------------------
+
+namespace {
+
+Coro<> take_turns(eddy::testing::Sequencer& sequencer, Log& log, std::vector<int> numbers) {
+  for (int number : numbers) {
+    auto turn = co_await sequencer(number);
+    log("begins", number);
+    co_await eddy::sleep(1s);
+    log("ends", number);
+  }
+}
+
+}  // namespace
+
+ASYNC_TEST(Sequencers, BringTheStepsOfTasksIntoAnOrder) {
+  eddy::testing::Sequencer sequencer;
+  Log log;
+  std::vector<int> odd(1, 1), even(2);
+  even[1] = 2;
+  co_await eddy::gather(take_turns(sequencer, log, odd), take_turns(sequencer, log, even));
+  EXPECT_EQ(log, "begins 0, ends 0, begins 1, ends 1, begins 2, ends 2");
+}
+
+ASYNC_TEST(Sequencers, RefuseATurnThatWasTaken) {
+  eddy::testing::Sequencer sequencer;
+  auto first = co_await sequencer(0);
+  const auto error = co_await eddy::testing::error_of<eddy::RuntimeError>(sequencer(0));
+  EXPECT_STREQ(error.what(), "turn 0 of the sequencer was taken before");
+}
+
+ASYNC_TEST(Sequencers, BreakWhenATaskGivesUp) {
+  eddy::testing::Sequencer sequencer;
+  auto waiting = eddy::create_task(sequencer(1));
+  auto later = eddy::create_task(sequencer(2));
+  co_await settle();
+  waiting.cancel();
+  const auto error = co_await eddy::testing::error_of<eddy::RuntimeError>(std::move(later));
+  EXPECT_STREQ(error.what(), "turn 2 cannot come: a task before it gave up");
+  EXPECT_TRUE(waiting.cancelled());
+}
