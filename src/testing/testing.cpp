@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/exceptions.hpp>
+#include <eddy/locks.hpp>
 #include <eddy/testing.hpp>
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
 
 #include "base/text.hpp"
 #include "loop/loop.hpp"

@@ -10,6 +10,8 @@
 using eddy::TaskGroup;
 using eddy::testing::cancel_everywhere;
 using eddy::testing::fail_everywhere;
+using eddy::testing::Log;
+using eddy::testing::settle;
 
 namespace {
 
@@ -547,7 +549,7 @@ TEST(Sweeps, MayCancelWhatStillRunsAsRunDoes) {
 
 namespace {
 
-Coro<> take_turns(eddy::testing::Sequencer& sequencer, Log& log, std::vector<int> numbers) {
+Coro<> take_turns(eddy::testing::Sequencer& sequencer, eddy::testing::Log& log, std::vector<int> numbers) {
   for (int number : numbers) {
     auto turn = co_await sequencer(number);
     log("begins", number);
