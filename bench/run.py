@@ -75,7 +75,7 @@ def write_results(path, sections):
 def main():
     source = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="core, generators, echo, http, compile; all by default")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(suites.SUITES) + "; all by default")
     parser.add_argument("--bin", default=os.path.join(source, "../build/release/bin"), help="where the programs are")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of load, a run")

@@ -228,4 +228,53 @@ def generators(options):
                   ("generator next(), x a bare coroutine's resume", best["generator_next"] / best["bare_generator"], 3.0)]
 
 
-SUITES = {"core": core, "generators": generators, "echo": echo, "http": http, "compile": compile_times}
+def workers(options):
+    """Jobs on threads and in processes, context variables, split work."""
+    runs = {}
+    for _ in range(options.rounds):
+        for item in ("thread", "process", "context", "speed_up"):
+            text = output_of([os.path.join(options.bin, "micro_workers"), item], "0" if item == "context" else "0,1")
+            for line in text.splitlines():
+                name, value = line.split()
+                runs.setdefault(name, []).append(float(value))
+    speed_up = runs.pop("pool_speed_up_percent")
+    rows = [[f"`{name}`", number(min(values)), number(statistics.median(values)), f"{spread(values):.0%}"]
+            for name, values in runs.items()]
+    text = ("Nanoseconds an operation ([micro_workers.cpp](micro_workers.cpp)): a job there and back, one at a time, on a thread\n"
+            "and in a process, also with a string of 1 MiB each way; `submit_and_result`: 200,000 jobs to one thread, then their\n"
+            "results; `spawn_with_context`: a task made and awaited by one that has a context.\n\n")
+    text += table(["item", "best", "median", "spread"], rows)
+    text += (f"\nWork split among a pool of {os.cpu_count()} threads is {max(speed_up) / 100:.2f} times as fast as on one "
+             f"(median {statistics.median(speed_up) / 100:.2f}).\n")
+    return text, []
+
+
+def inside(options):
+    """What it costs to be looked into: EDDY_INSPECT=1 and EDDY_DEBUG=1 against neither."""
+    modes = {"neither": [], "EDDY_INSPECT=1": ["EDDY_INSPECT=1"], "EDDY_DEBUG=1": ["EDDY_DEBUG=1"], "neither again": []}
+    runs = {}
+    for _ in range(options.rounds * (1 if options.quick else 3)):
+        for item in ("yield", "spawn", "await", "queue"):
+            for mode, variables in modes.items():
+                command = ["env", *variables, os.path.join(options.bin, "micro_eddy"), item]
+                for line in quietest(lambda: (output_of(command, "0"), 0)).splitlines():
+                    name, value = line.split()
+                    runs.setdefault(name, {}).setdefault(mode, []).append(float(value))
+    rows, ratios = [], {}
+    for name, by_mode in runs.items():
+        base = by_mode["neither"]
+        cells = [f"{statistics.median(v / b for v, b in zip(values, base)):.3f}" for values in by_mode.values()]
+        ratios[name] = min(by_mode["EDDY_INSPECT=1"]) / min(base)
+        rows.append([f"`{name}`", number(min(base)), *cells[1:]])
+    text = ("Medians of the rounds' ratios. `neither again` is the same program a second time: what it differs by is noise.\n\n")
+    text += table(["item", "ns, neither", "x with EDDY_INSPECT=1", "x with EDDY_DEBUG=1", "x neither again"], rows)
+    server = lambda *variables: lambda port, _: ["env", *variables, os.path.join(options.bin, "tcp_echo"), port]
+    peers = {"neither": server(), "EDDY_INSPECT=1": server("EDDY_INSPECT=1"), "neither again": server()}
+    setting = ("64 connections, 64 bytes", lambda port: [os.path.join(options.bin, "tcpload"), port, 64, 64, options.seconds], json.loads)
+    echoed, results = network(options, peers, [setting], "message")
+    echo_ratio = cpu_ratio(results[setting[0]], "EDDY_INSPECT=1", "neither")
+    return text + "\n" + echoed, [("spawn and join with EDDY_INSPECT=1, x without, bests", ratios["spawn_join"], 1.03),
+                                  ("echo with EDDY_INSPECT=1: server CPU a message, x without", echo_ratio, 1.03)]
+
+
+SUITES = {"core": core, "generators": generators, "workers": workers, "inside": inside, "echo": echo, "http": http, "compile": compile_times}

@@ -92,6 +92,20 @@ SEED("SYN-04", "a lock made before the loop works in it", 1_s, "held True\nfree 
   print("free", !global_lock.locked());
 }
 
+THREAD_SEED("SYN-15", "primitives refuse other threads", any_time,
+            "non-thread-safe operation on an event loop of another thread\nset here True") {
+  eddy::Event event;
+  auto waiter = create_task([&event]() -> Coro<> { co_await event.wait(); });
+  co_await eddy::sleep(0_s);
+  std::string text;
+  auto elsewhere = [&] { text = seed::thrown_by<eddy::RuntimeError>([&] { event.set(); }); };
+  co_await eddy::to_thread(elsewhere);
+  print(text.substr(0, text.find(':')));
+  event.set();
+  co_await waiter;
+  print("set here", event.is_set());
+}
+
 SEED("SYN-05", "Semaphore(5), 20 calls of 1 s: waves of five", 4_s,
      "at 1: [0, 1, 2, 3, 4]\nat 2: [5, 6, 7, 8, 9]\nat 3: [10, 11, 12, 13, 14]\nat 4: [15, 16, 17, 18, 19]") {
   eddy::Semaphore slots(5);

@@ -100,7 +100,7 @@ class Lock {
   friend detail::AcquireAwaiter<Lock>;
   friend struct detail::DebuggerLayout;
   bool try_acquire() noexcept;
-  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where) noexcept;
+  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where);
   void finish_wait(detail::TaskCore& task);
   void wake_first() noexcept;
   static const detail::WaitOps kOps;
@@ -131,7 +131,8 @@ class Event {
   Event& operator=(const Event&) = delete;
 
   bool is_set() const noexcept { return set_; }
-  void set() noexcept;
+  /// Wakes all who wait. Throws RuntimeError if their loop runs on another thread.
+  void set();
   void clear() noexcept { set_ = false; }
 
   /// Suspends until the flag is set.
@@ -140,7 +141,7 @@ class Event {
  private:
   friend detail::AcquireAwaiter<Event>;
   bool try_acquire() const noexcept { return set_; }
-  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where) noexcept;
+  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where);
   void finish_wait(detail::TaskCore& task);
   static const detail::WaitOps kOps;
 
@@ -175,7 +176,7 @@ class Semaphore {
  private:
   friend detail::AcquireAwaiter<Semaphore>;
   bool try_acquire() noexcept;
-  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where) noexcept;
+  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where);
   void finish_wait(detail::TaskCore& task);
   bool wake_next() noexcept;
   static const detail::WaitOps kOps;
@@ -227,7 +228,7 @@ class Condition {
   friend detail::AcquireAwaiter<Condition>;
   friend class Barrier;
   bool try_acquire() const noexcept { return false; }
-  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where) noexcept;
+  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where);
   void finish_wait(detail::TaskCore& task);
   void wake(std::size_t n) noexcept;
   static const detail::WaitOps kOps;

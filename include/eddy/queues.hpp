@@ -49,14 +49,20 @@ class QueueBase {
 
   /// Whether a waiter of this side may go on, if only to throw.
   bool may_go_on(Side side) const noexcept { return shut_down_ || (side == Side::get ? !empty() : !full()); }
-  void enqueue(Side side, TaskCore& task, std::coroutine_handle<> where) noexcept;
+  void enqueue(Side side, TaskCore& task, std::coroutine_handle<> where);
   void finish_wait(Side side, TaskCore& task);
 
   void check_put_now() const {
     if (shut_down_ || full()) [[unlikely]] refuse_put();
+    check_thread(getters_);
   }
   void check_get_now() const {
     if (empty()) [[unlikely]] refuse_get();
+    check_thread(putters_);
+  }
+  void check_shutdown_now() const {
+    check_thread(getters_);
+    check_thread(putters_);
   }
   void added() noexcept {
     ++size_;
@@ -162,6 +168,7 @@ class BasicQueue : public QueueBase {
   /// Refuses new items; get() gives what is left, then throws QueueShutDown. `immediate`: what is left is
   /// thrown away and counts as done.
   void shutdown(bool immediate = false) {
+    check_shutdown_now();
     if (immediate) {
       const auto left = qsize();
       items_ = Items();
@@ -231,7 +238,7 @@ class PriorityItems {
 }  // namespace detail
 
 /// First in, first out, between tasks: `asyncio.Queue`. Waiting getters and putters are served in order.
-/// Belongs to one loop; from another thread: `loop.call_soon_threadsafe([&] { queue.put_nowait(x); })`.
+/// Belongs to one loop: what would wake a task of a loop that runs on another thread throws RuntimeError. From there: `loop.call_soon_threadsafe([&] { queue.put_nowait(x); })`.
 template <class T>
 class Queue : public detail::BasicQueue<T, detail::FifoItems<T>> {
  public:

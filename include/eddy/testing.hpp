@@ -130,10 +130,13 @@ StreamPair stream_pair(PairOptions options = {});
 struct SweepOptions {
   /// What still runs when the scenario has ended is cancelled and waited for, as run() does; else it must not.
   bool cancel_rest = false;
+  /// For scenarios with sockets and threads: one that waits for the kernel. Its clock is virtual all the same, so a
+  /// run that hangs is found at once; what it does between two waits is the kernel's to order.
+  Backend backend = Backend::simulated;
 };
 
-/// Runs `scenario()`, a function that makes a coroutine, again and again, each time on a new simulated
-/// loop with its main task cancelled at another place: before its n-th step, and after it while it waits.
+/// Runs `scenario()`, a function that makes a coroutine, again and again, each time on a new loop, a simulated one
+/// unless the options say otherwise, with its main task cancelled at another place: before its n-th step, and after it while it waits.
 ///
 /// Each run must end, by whatever exception, and leave no task, timer or stream behind: throws
 /// std::logic_error that says where the cancellation came and what was left. Gives the number of runs.

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <eddy/events.hpp>
 
+#include "base/frame_origins.hpp"
 #include "base/native_stack.hpp"
 #include "inspect/watchdog.hpp"
 #include "loop/report.hpp"
@@ -63,6 +64,7 @@ void Observers::set_debug(bool on) noexcept {
   began_ = 0;
   stepped_ = {};
   loop_.debug = on;
+  if (this_thread.loop == &loop_) keep_frame_origins(on);
   connect();
 }
 

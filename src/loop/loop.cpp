@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/frame_origins.hpp"
 #include "loop/descriptors.hpp"
 #include "loop/report.hpp"
 #include "loop/signals.hpp"
@@ -41,6 +42,8 @@ void Loop::check_thread_now() const {
                                  "this is thread {}; use call_soon_threadsafe() or run_coroutine_threadsafe()",
                                  runs_on, here));
 }
+
+void check_loop_thread(const LoopCore& loop) { static_cast<const Loop&>(loop).check_thread_now(); }
 
 LoopMetrics Loop::metrics() const noexcept {
   LoopMetrics now;
@@ -110,6 +113,7 @@ void Loop::run(bool until_complete) {
   this_thread.loop = this;
   this_thread.stack_floor = static_cast<const char*>(__builtin_frame_address(0)) - kStackForNestedStarts;
   running_ = true;
+  if (debug.load(std::memory_order_relaxed)) keep_frame_origins(true);
   until_complete_ = until_complete;
   counters.run_begins(time());
   entry.thread_id.store(::gettid(), std::memory_order_relaxed);
@@ -119,6 +123,7 @@ void Loop::run(bool until_complete) {
       loop.entry.thread_id.store(0, std::memory_order_relaxed);
       loop.counters.busy += loop.time() - loop.counters.returned_at;
       this_thread.loop = nullptr;
+      keep_frame_origins(false);
       loop.running_ = false;
       loop.stopping_ = false;
     }

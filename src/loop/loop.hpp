@@ -66,7 +66,9 @@ class Loop final : public LoopCore {
 
   LoopMetrics metrics() const noexcept;
 
-  /// Debug mode: throws RuntimeError if another thread runs the loop.
+  /// Throws RuntimeError if another thread runs the loop.
+  void check_thread_now() const;
+  /// The same in debug mode alone.
   void check_thread() const {
     if (debug.load(std::memory_order_relaxed)) [[unlikely]] check_thread_now();
   }
@@ -110,7 +112,6 @@ class Loop final : public LoopCore {
   void run_ready();
   void wait_for_kernel(std::int64_t timeout);
   void check_deadlock();
-  void check_thread_now() const;
   bool signals_pending() const noexcept;
   void abandon_tasks() noexcept;
   void discard_ready() noexcept;

@@ -107,6 +107,7 @@ void FutureCore::throw_unless_done() const {
 
 void FutureCore::throw_if_done(const char* operation) const {
   if (done()) throw InvalidStateError(fmt::format("{}: the future is done already", operation));
+  if (!waiters.empty() && loop != this_thread.loop) [[unlikely]] check_loop_thread(*loop);
 }
 
 std::exception_ptr read_exception(FutureCore& core) {

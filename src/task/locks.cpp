@@ -21,7 +21,11 @@ using detail::WaitOps;
 namespace {
 
 void enqueue_in(detail::List& waiters, TaskCore& task, std::coroutine_handle<> where, const WaitOps& how,
-                void* primitive) noexcept {
+                void* primitive) {
+  if (!waiters.empty() && detail::task_of(*waiters.front()).loop != task.loop) {
+    throw RuntimeError(fmt::format("the {} belongs to another event loop, whose tasks wait for it; make one for each loop",
+                                   how.kind));
+  }
   task.wait(where, how, primitive);
   waiters.push_back(static_cast<WaitNode&>(task));
 }
@@ -74,7 +78,7 @@ bool Lock::try_acquire() noexcept {
   return locked_ = true;
 }
 
-void Lock::enqueue(TaskCore& task, std::coroutine_handle<> where) noexcept {
+void Lock::enqueue(TaskCore& task, std::coroutine_handle<> where) {
   enqueue_in(waiters_, task, where, kOps, this);
 }
 
@@ -90,6 +94,7 @@ void Lock::finish_wait(TaskCore& task) {
 
 void Lock::release() {
   if (!locked_) throw RuntimeError("the lock is not held; release() it once for each acquire()");
+  detail::check_thread(waiters_);
   locked_ = false;
   owner_ = nullptr;
   wake_first();
@@ -109,12 +114,13 @@ const WaitOps Event::kOps{&detail::cancel_at_once, &detail::detach_listed,
                           },
                           nullptr, nullptr, "event"};
 
-void Event::set() noexcept {
+void Event::set() {
+  detail::check_thread(waiters_);
   if (std::exchange(set_, true)) return;
   for (ListNode* n = waiters_.front(); n != waiters_.end(); n = n->next) detail::task_of(*n).wake();
 }
 
-void Event::enqueue(TaskCore& task, std::coroutine_handle<> where) noexcept {
+void Event::enqueue(TaskCore& task, std::coroutine_handle<> where) {
   enqueue_in(waiters_, task, where, kOps, this);
 }
 
@@ -147,7 +153,7 @@ bool Semaphore::try_acquire() noexcept {
   return true;
 }
 
-void Semaphore::enqueue(TaskCore& task, std::coroutine_handle<> where) noexcept {
+void Semaphore::enqueue(TaskCore& task, std::coroutine_handle<> where) {
   enqueue_in(waiters_, task, where, kOps, this);
 }
 
@@ -165,6 +171,7 @@ void Semaphore::release() {
     throw ValueError(fmt::format("the semaphore was released more often than it was acquired: its value is {} already",
                                  value_));
   }
+  detail::check_thread(waiters_);
   ++value_;
   wake_next();
 }
@@ -190,7 +197,7 @@ const WaitOps Condition::kOps{&detail::cancel_at_once, &detail::detach_listed,
                               },
                               nullptr, nullptr, "condition"};
 
-void Condition::enqueue(TaskCore& task, std::coroutine_handle<> where) noexcept {
+void Condition::enqueue(TaskCore& task, std::coroutine_handle<> where) {
   enqueue_in(waiters_, task, where, kOps, this);
 }
 
@@ -212,7 +219,7 @@ Coro<> Condition::wait() {
     try {
       co_await acquire();
       held = true;
-    } catch (...) {  // nothing leaves this wait without the lock
+    } catch (const CancelledError&) {  // nothing leaves this wait without the lock
       cancellation = std::current_exception();
     }
   }
@@ -223,6 +230,7 @@ Coro<> Condition::wait() {
 
 void Condition::notify(std::size_t n) {
   if (!locked()) throw RuntimeError("condition.notify: the lock is not held; auto held = co_await condition; comes first");
+  detail::check_thread(waiters_);
   wake(n);
 }
 

@@ -14,9 +14,13 @@ const WaitOps QueueBase::kGetOps{&cancel_wait,
                                  &describe_get, nullptr, &visit_sources, "queue get"};
 const WaitOps QueueBase::kPutOps{kGetOps.cancel, kGetOps.detach, &describe_put, nullptr, nullptr, "queue put"};
 
-void QueueBase::enqueue(Side side, TaskCore& task, std::coroutine_handle<> where) noexcept {
+void QueueBase::enqueue(Side side, TaskCore& task, std::coroutine_handle<> where) {
+  auto& line = waiters(side);
+  if (!line.empty() && task_of(*line.front()).loop != task.loop) {
+    throw RuntimeError("the queue belongs to another event loop, whose tasks wait at it; make one for each loop");
+  }
   task.wait(where, side == Side::get ? kGetOps : kPutOps, this);
-  waiters(side).push_back(static_cast<WaitNode&>(task));
+  line.push_back(static_cast<WaitNode&>(task));
 }
 
 // A woken waiter looks again before its coroutine goes on: another task may have been faster. Then it

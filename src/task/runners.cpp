@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
@@ -106,7 +108,9 @@ Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
 }  // namespace
 
 Runner::Runner(RunOptions options)
-    : loop_({.backend = options.backend, .virtual_time = options.virtual_time}), executor_join_(options.executor_join), terminate_(options.terminate) {
+    : loop_({.backend = options.backend, .virtual_time = options.virtual_time}),
+      executor_join_(options.executor_join),
+      terminate_(options.terminate) {
   if (detail::has_context()) context_ = new Context(copy_context());
   if (options.debug) loop_.set_debug(true);
   if (options.inspect) inspect::serve();
@@ -136,7 +140,8 @@ void Runner::run_main(const AnyTask& main) {
     loop_.run_until_done(main);
   } catch (const BaseException&) {
     install_ending();
-    throw;
+    // Not `throw;`, which keeps the terminate handler of the time when it was thrown first.
+    std::rethrow_exception(std::current_exception());
   }
   if (!context_ && main.core().extra && main.core().extra->context.get()) context_ = new Context(main.get_context());
   if (guard.signal() == 0 || !main.cancelled() || main.uncancel() > 0) return;

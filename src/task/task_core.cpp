@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/frame_origins.hpp"
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
 #include "task/task_extra.hpp"
@@ -219,6 +220,13 @@ bool NameChange::is_under_way() noexcept { return a_name_changes; }
 QuietDestruction::QuietDestruction() noexcept { ++quiet_depth; }
 QuietDestruction::~QuietDestruction() { --quiet_depth; }
 
+namespace {
+void add_stack(std::string& text, std::string_view title, const NativeStack& stack) {
+  text.append("\n  ").append(title);
+  for (const auto& line : stack.lines()) text.append("\n    ").append(line);
+}
+}  // namespace
+
 void report_never_awaited(const PromiseBase& promise) noexcept {
   if (quiet_depth > 0) return;
   auto text = fmt::format("coroutine '{}' ({}:{}) was never awaited; co_await it or create_task() it", promise.function,
@@ -226,10 +234,11 @@ void report_never_awaited(const PromiseBase& promise) noexcept {
   if (this_thread.loop) {
     auto& loop = Loop::of(*this_thread.loop);
     if (loop.debug.load(std::memory_order_relaxed)) {
-      NativeStack stack;
-      stack.capture(1);
-      text += "\n  dropped by";
-      for (const auto& line : stack.lines()) text += "\n    " + line;
+      const auto self = std::coroutine_handle<PromiseBase>::from_promise(const_cast<PromiseBase&>(promise));
+      if (const auto* made_by = frame_origin(self.address())) add_stack(text, "made by", *made_by);
+      NativeStack dropped_by;
+      dropped_by.capture(1);
+      add_stack(text, "dropped by", dropped_by);
     }
     return loop.report(std::move(text), nullptr, nullptr);
   }

@@ -2,9 +2,12 @@
 // The sweeps: a scenario again and again, disturbed at another place each time.
 #include <eddy/detail/done_group.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/inspect.hpp>
 #include <eddy/testing.hpp>
 #include <fmt/format.h>
 
+#include <chrono>
+#include <optional>
 #include <stdexcept>
 
 #include "loop/loop.hpp"
@@ -140,23 +143,51 @@ Coro<> cancel_the_rest() {
   co_await detail::DoneWait::of(detail::DoneGroup::Until::all_done, rest);
 }
 
+// Ends a run on a back end of the kernel's that nothing will end: the loop takes its descriptors for hope, and
+// in virtual time this timer comes at once when there is none.
+class Patience {
+ public:
+  Patience(EventLoop& loop, Backend backend) {
+    if (backend == Backend::simulated) return;  // it knows by itself: DeadlockError
+    timer_ = loop.call_later(std::chrono::hours(24 * 365), [this] {
+      waiting_ = format_tasks();
+      get_running_loop().stop();
+    });
+  }
+  Patience(const Patience&) = delete;
+  void end() noexcept {
+    if (timer_) timer_->cancel();
+  }
+  /// The tasks that were left waiting; "" if it did not end the run.
+  const std::string& waiting() const noexcept { return waiting_; }
+
+ private:
+  std::optional<TimerHandle> timer_;
+  std::string waiting_;
+};
+
 // One run. False: the scenario ended before the sweep's place came.
 bool run_swept(const std::function<Coro<>()>& scenario, Sweep& sweep, SweepOptions options, std::string* reported) {
-  EventLoop loop{{.backend = Backend::simulated}};
+  EventLoop loop{{.backend = options.backend, .virtual_time = options.backend != Backend::simulated}};
   auto task = loop.create_task(run_scenario(scenario));
   sweep.watch(task.core());
   loop.impl().instruments = &sweep;
   if (reported) loop.set_exception_handler([&](const ExceptionContext& context) {
     if (sweep.came() && reported->empty()) *reported = context.message;
   });
+  Patience patience(loop, options.backend);
   try {
     loop.run_until_complete(await_end(task));
   } catch (const DeadlockError& error) {
     throw std::logic_error(fmt::format("{} hangs: {}", sweep.where(), error.what()));
   } catch (...) {
+    if (!patience.waiting().empty()) {
+      throw std::logic_error(fmt::format("{} hangs:\n{}", sweep.where(), patience.waiting()));
+    }
     if (!sweep.came()) throw;  // the scenario itself failed
   }
   loop.impl().instruments = nullptr;
+  patience.end();
   if (options.cancel_rest) loop.run_until_complete(cancel_the_rest());
   check_nothing_left(loop.impl(), sweep.where());
   return sweep.came();

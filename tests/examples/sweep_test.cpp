@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The examples that live in virtual time, without sockets and threads, cancelled everywhere and failing everywhere. As
-// under run(), what still runs when the main coroutine has ended is cancelled.
+// The examples that end by themselves, cancelled everywhere and failing everywhere. As under run(), what still runs when the main coroutine has ended is cancelled.
 // The examples' main() becomes an ordinary function of a namespace.
 #pragma GCC diagnostic ignored "-Wreturn-type"
 #pragma GCC diagnostic ignored "-Wsubobject-linkage"
@@ -8,7 +7,12 @@
 #include <eddy/eddy.hpp>
 
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <iostream>
+#include <thread>
+#include <optional>
+#include <ranges>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -35,19 +39,41 @@ namespace producer_consumer_example {
 #include "../../examples/producer_consumer.cpp"
 }
 
+namespace echo_server_example {
+#include "../../examples/echo_server.cpp"
+}
+namespace tcp_echo_example {
+#include "../../examples/tcp_echo.cpp"
+}
+namespace threads_example {
+#include "../../examples/threads.cpp"
+}
+namespace generators_example {
+#include "../../examples/generators.cpp"
+}
+namespace progress_example {
+#include "../../examples/progress.cpp"
+}
+namespace request_ids_example {
+#include "../../examples/request_ids.cpp"
+}
+namespace mirrors_example {
+#include "../../examples/mirrors.cpp"
+}
+
 namespace {
 
 struct Failure {};
 
 // Quiet, and as often as it takes.
-void sweep(Coro<> (*program)()) {
+void sweep(Coro<> (*program)(), eddy::Backend backend = eddy::Backend::simulated) {
   struct Silence {
     std::ostringstream nowhere;
     std::streambuf* before = std::cout.rdbuf(nowhere.rdbuf());
     ~Silence() { std::cout.rdbuf(before); }
   } silence;
-  EXPECT_GE(eddy::testing::cancel_everywhere(program, {.cancel_rest = true}), 4u);
-  EXPECT_GE(eddy::testing::fail_everywhere(program, Failure(), {.cancel_rest = true}), 2u);
+  EXPECT_GE(eddy::testing::cancel_everywhere(program, {.cancel_rest = true, .backend = backend}), 4u);
+  EXPECT_GE(eddy::testing::fail_everywhere(program, Failure(), {.cancel_rest = true, .backend = backend}), 2u);
 }
 
 }  // namespace
@@ -58,3 +84,31 @@ TEST(ExamplesLeaveNothing, Gather) { sweep(gather_example::main_program); }
 TEST(ExamplesLeaveNothing, Timeout) { sweep(timeout_example::main_program); }
 TEST(ExamplesLeaveNothing, TaskGroup) { sweep(task_group_example::main_program); }
 TEST(ExamplesLeaveNothing, ProducerConsumer) { sweep(producer_consumer_example::main_program); }
+TEST(ExamplesLeaveNothing, Generators) { sweep(generators_example::show_ticks); }
+TEST(ExamplesLeaveNothing, RequestIds) { sweep(request_ids_example::program); }
+TEST(ExamplesLeaveNothing, Mirrors) { sweep(mirrors_example::program); }
+
+// With sockets or threads, on each back end that waits for the kernel.
+void sweep_on_all(Coro<> (*program)()) {
+  for (auto backend : eddy::available_backends()) {
+    SCOPED_TRACE(std::string(eddy::to_string(backend)));
+    sweep(program, backend);
+  }
+}
+TEST(ExamplesLeaveNothing, EchoServer) { sweep_on_all(echo_server_example::main_program); }
+TEST(ExamplesLeaveNothing, Threads) { sweep(threads_example::main_program, eddy::Backend::epoll); }
+TEST(ExamplesLeaveNothing, Progress) { sweep_on_all(progress_example::main_program); }
+TEST(ExamplesLeaveNothing, TcpEcho) {
+  sweep_on_all([]() -> Coro<> {
+    auto server = co_await eddy::start_server(tcp_echo_example::echo, "127.0.0.1", 0);
+    auto [reader, writer] = co_await eddy::open_connection("127.0.0.1", server.port());
+    const std::string block(300'000, 'e');  // more than the socket takes at once
+    writer.write(block);
+    const std::string back = co_await reader.readexactly(block.size());
+    EXPECT_EQ(back.size(), block.size());
+    writer.close();
+    co_await writer.wait_closed();
+    server.close();
+    co_await server.wait_closed();
+  });
+}

@@ -16,6 +16,11 @@ Coro<> blocks(std::chrono::milliseconds length) {
 }
 
 Coro<> forgotten() { co_return; }
+[[gnu::noinline]] Coro<> made_elsewhere() {
+  auto made = forgotten();
+  asm volatile("" : : "r"(&made) : "memory");  // no tail call
+  return made;
+}
 
 Coro<> fails() {
   throw std::runtime_error("lost");
@@ -48,7 +53,7 @@ TEST(DebugMode, IsSwitchedByOptionsEnvironmentAndLoop) {
 }
 
 // DBG-3
-TEST(DebugMode, RefusesCallsOnTheWrongThread) {
+TEST(DebugMode, LOOP_29_RefusesCallsOnTheWrongThread) {
   for (const bool debug : {false, true}) {
     std::string error, posted;
     auto main = [&]() -> Coro<> {
@@ -85,7 +90,7 @@ TEST(DebugMode, ReportsSlowStepsWithTheirLength) {
   EXPECT_EQ(text.find("quick"), text.npos) << text;
 }
 
-TEST(DebugMode, ReportsSlowCallbacksByTheirType) {
+TEST(DebugMode, LOOP_33_ReportsSlowCallbacksByTheirType) {
   const auto text = captured([] {
     auto main = []() -> Coro<> {
       auto& loop = eddy::get_running_loop();
@@ -106,11 +111,18 @@ ASYNC_TEST(DebugMode, AddsNativeStacksToReports) {
   std::string message;
   loop.set_exception_handler([&](const eddy::ExceptionContext& context) { message = context.message; });
   loop.set_debug(true);
-  { auto dropped = forgotten(); }
-  EXPECT_NE(message.find("was never awaited; co_await it or create_task() it\n  dropped by\n    "),
-            message.npos)
-      << message;
-  EXPECT_NE(message.find("DebugMode_AddsNativeStacksToReports_body()"), message.npos) << message;
+  { auto dropped = made_elsewhere(); }
+  EXPECT_NE(message.find("was never awaited; co_await it or create_task() it\n  made by\n    "), message.npos) << message;
+  const auto dropped_by = message.find("\n  dropped by\n    ");
+  EXPECT_NE(dropped_by, message.npos) << message;
+  EXPECT_LT(message.find("made_elsewhere"), dropped_by) << message;
+  EXPECT_NE(message.find("DebugMode_AddsNativeStacksToReports_body()", dropped_by), message.npos) << message;
+  EXPECT_EQ(message.find("made_elsewhere", dropped_by), message.npos) << message;
+
+  loop.set_debug(false);
+  { auto dropped = made_elsewhere(); }
+  EXPECT_EQ(message.find("made by"), message.npos) << message;
+  loop.set_debug(true);
 
   eddy::create_task(fails(), {.name = "loser"});
   co_await eddy::testing::settle();

@@ -129,6 +129,7 @@ struct FutureCore {
   /// What rethrow() would throw, or null; does not mark.
   std::exception_ptr failure() const noexcept;
   void throw_unless_done() const;
+  /// Throws InvalidStateError; RuntimeError if who waits belongs to a loop that runs on another thread.
   void throw_if_done(const char* operation) const;
 
   void add_waiter(WaitNode& node) noexcept { waiters.push_back(node); }
@@ -275,10 +276,21 @@ inline void TaskCore::wake() noexcept {
   loop->ready.push(*this);
 }
 
+/// Throws RuntimeError if `loop` runs on another thread than this.
+void check_loop_thread(const LoopCore& loop);
+/// Throws RuntimeError if the loop of the tasks that wait in `waiters` runs on another thread: before one is woken.
+inline void check_thread(const List& waiters);
+
 inline TaskCore& task_in_list(ListNode& node) noexcept {
   return static_cast<TaskCore&>(static_cast<TaskListNode&>(node));
 }
 inline TaskCore& task_of(WaitNode& node) noexcept { return static_cast<TaskCore&>(node); }
 inline TaskCore& task_of(ListNode& node) noexcept { return static_cast<TaskCore&>(static_cast<WaitNode&>(node)); }
+
+inline void check_thread(const List& waiters) {
+  if (waiters.empty()) return;
+  const auto* loop = task_of(*waiters.front()).loop;
+  if (loop != this_thread.loop) [[unlikely]] check_loop_thread(*loop);
+}
 
 }  // namespace eddy::detail
