@@ -130,6 +130,8 @@ StreamPair stream_pair(PairOptions options = {});
 struct SweepOptions {
   /// What still runs when the scenario has ended is cancelled and waited for, as run() does; else it must not.
   bool cancel_rest = false;
+  /// A failure may end in the loop's exception handler: that of a server's connection does.
+  bool may_report = false;
   /// For scenarios with sockets and threads: one that waits for the kernel. Its clock is virtual all the same, so a
   /// run that hangs is found at once; what it does between two waits is the kernel's to order.
   Backend backend = Backend::simulated;
@@ -147,7 +149,8 @@ std::size_t cancel_everywhere(const std::function<Coro<>()>& scenario, SweepOpti
 /// tasks can end is not failed: the end of a task group.
 ///
 /// Each run must end and leave nothing behind, as of cancel_everywhere(), and the failure must be thrown by the
-/// scenario or handled in it: one that reaches the loop's exception handler is told of by std::logic_error. Gives
+/// scenario or handled in it: one that reaches the loop's exception handler is told of by std::logic_error, unless the
+/// options allow it. Gives
 /// the number of runs.
 std::size_t fail_everywhere(const std::function<Coro<>()>& scenario, std::exception_ptr failure,
                             SweepOptions options = {});

@@ -53,6 +53,8 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   void close_clients() {
     for (auto& task : tasks_) task.cancel();
   }
+  std::string describe() const override { return fmt::format("the server at {}", addresses_.front().str()); }
+  bool ends_with_loop() const noexcept override { return true; }
   bool is_over() const noexcept { return listeners_.empty() && tasks_.empty(); }
   Event& over() noexcept { return over_; }
 

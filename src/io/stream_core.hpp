@@ -83,6 +83,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void hung_up() noexcept override;
   // LoopResource
   void loop_closed() noexcept override;
+  std::string describe() const override;
 
   bool goal_met() noexcept;
   std::size_t find_end() noexcept;
@@ -97,7 +98,6 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void lose(int error_number) noexcept;
   void finish_close() noexcept;
   void wake_all(List& waiters) noexcept;
-  std::string describe() const;
   [[noreturn]] void throw_lost(const char* operation) const;
 
   static CancelResult cancel_read(TaskCore& task) noexcept;

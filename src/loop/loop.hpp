@@ -26,6 +26,10 @@ class SignalHandlers;
 /// Somebody whom the loop has to let go before it is gone: a transport, a server.
 struct LoopResource : ListNode {
   virtual void loop_closed() noexcept = 0;
+  /// For reports that it was left open.
+  virtual std::string describe() const = 0;
+  /// It is not lost when nobody has a handle of it: it works until its loop ends.
+  virtual bool ends_with_loop() const noexcept { return false; }
 
  protected:
   ~LoopResource() = default;
