@@ -35,7 +35,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
       fd.release();
     }
     loop_.resources.push_back(static_cast<LoopResource&>(*this));
-    loop_.expect_wakeup();
+    loop_.io_opened();
     self_ = shared_from_this();
   }
 
@@ -127,7 +127,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   void stop_listening() noexcept {
     listeners_.clear();
     resume_.cancel();
-    loop_.wakeup_came();
+    loop_.io_closed();
   }
   void loop_closed() noexcept override {
     stop_listening();

@@ -42,12 +42,12 @@ class WritableWait final : private IoWatch {
       if (auto* task = static_cast<WritableWait&>(watch).waiter_) task->wake();
     };
     loop_.backend->watch(*this);
-    loop_.expect_wakeup();
+    loop_.io_opened();
   }
   WritableWait(const WritableWait&) = delete;
   ~WritableWait() {
     loop_.backend->unwatch(*this);
-    loop_.wakeup_came();
+    loop_.io_closed();
   }
 
   class Awaiter {

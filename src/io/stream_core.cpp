@@ -43,7 +43,8 @@ void StreamCore::attach(std::unique_ptr<StreamDriver> driver) {
   driver_ = std::move(driver);
   loop_.resources.push_back(static_cast<LoopResource&>(*this));
   // In memory, only this loop's own tasks can bring bytes: they do not count as something from outside.
-  if (!loop_.backend->is_simulated()) loop_.expect_wakeup();
+  has_peer_ = driver_->fd() >= 0;
+  if (has_peer_) loop_.io_opened();
 }
 
 void StreamCore::release() noexcept {
@@ -376,7 +377,7 @@ void StreamCore::finish_close() noexcept {
   retain();
   loop_.ready.push(*grave);
   static_cast<LoopResource&>(*this).unlink();
-  if (!loop_.backend->is_simulated()) loop_.wakeup_came();
+  if (has_peer_) loop_.io_closed();
   if (std::exchange(asked_, false)) grave->driver->stop_reading();
   ended_ = true;
   wake_reader();
@@ -386,7 +387,7 @@ void StreamCore::finish_close() noexcept {
 
 void StreamCore::loop_closed() noexcept {
   // The loop has unlinked us already.
-  if (!loop_.backend->is_simulated()) loop_.wakeup_came();
+  if (has_peer_) loop_.io_closed();
   driver_.reset();
   ended_ = lost_ = true;
   if (references_ == 0) delete this;

@@ -130,6 +130,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool closing_ = false;
   bool eof_wanted_ = false, eof_sent_ = false;
   bool hung_up_ = false;
+  bool has_peer_ = false;  // outside of this process
   void (*hangup_call_)(void*) noexcept = nullptr;
   void* hangup_context_ = nullptr;
 };

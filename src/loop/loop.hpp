@@ -64,9 +64,12 @@ class Loop final : public LoopCore {
   /// Ends the run that is under way by throwing `error` out of it.
   void interrupt(std::exception_ptr error) noexcept;
 
-  /// Keeps the deadlock report away while something outside can still wake the loop.
+  /// Keeps the deadlock report away, and a virtual clock where it is, while another thread will wake the loop.
   void expect_wakeup() noexcept { ++expected_wakeups; }
   void wakeup_came() noexcept { --expected_wakeups; }
+  /// Keeps the deadlock report away while a peer can wake the loop. A virtual clock goes on.
+  void io_opened() noexcept { ++open_io; }
+  void io_closed() noexcept { --open_io; }
 
   LoopMetrics metrics() const noexcept;
 
@@ -108,7 +111,7 @@ class Loop final : public LoopCore {
   std::uint64_t nodes_run = 0;  // callbacks and steps since the loop was made
   LoopCounters counters;
   RegisteredLoop entry;
-  std::size_t expected_wakeups = 0;
+  std::size_t expected_wakeups = 0, open_io = 0;
 
  private:
   void turn();
