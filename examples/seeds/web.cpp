@@ -55,7 +55,7 @@ PLAIN_THREAD_SEED("SYN-20", "a crawler under Semaphore(3)", any_time, "3 open at
   std::filesystem::remove(path);
   Novel novel;
   auto main = [&]() -> Coro<> {
-    auto server = co_await eddy::http::serve(novel.application());
+    auto server = co_await eddy::http::serve(novel.application(), {.port = 0});
     co_await crawl(server.port(), path.string());
     server.close();
     co_await server.wait_closed();
