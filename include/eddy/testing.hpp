@@ -16,6 +16,22 @@
 #include <string>
 #include <utility>
 
+namespace eddy::detail {
+
+/// Whether other tasks could run since it was made.
+class Checkpoints {
+ public:
+  Checkpoints() : loop_(running_loop_core()), steps_(loop_.steps) {}
+  /// Throws std::logic_error unless they could, or could not, as `wanted`.
+  void check(bool wanted) const;
+
+ private:
+  const LoopCore& loop_;
+  std::uint64_t steps_;
+};
+
+}  // namespace eddy::detail
+
 namespace eddy::testing {
 
 /// Runs a test body on the simulated back end. Throws what it throws; DeadlockError if it can never go on.
@@ -48,6 +64,34 @@ Coro<E> error_of(Coro<T> coroutine) {
     co_return error;
   }
   throw std::logic_error("expected an exception, and none came");
+}
+
+/// Awaits a coroutine that must let other tasks run at least once before it ends, and gives its value. Throws
+/// std::logic_error if it did not. An exception of the coroutine's passes. As `trio.testing.assert_checkpoints`.
+template <class T>
+Coro<T> assert_checkpoints(Coro<T> coroutine) {
+  const detail::Checkpoints checkpoints;
+  if constexpr (std::is_void_v<T>) {
+    co_await std::move(coroutine);
+    checkpoints.check(true);
+  } else {
+    T value = co_await std::move(coroutine);
+    checkpoints.check(true);
+    co_return value;
+  }
+}
+/// The contrary: it must end without a pause.
+template <class T>
+Coro<T> assert_no_checkpoints(Coro<T> coroutine) {
+  const detail::Checkpoints checkpoints;
+  if constexpr (std::is_void_v<T>) {
+    co_await std::move(coroutine);
+    checkpoints.check(false);
+  } else {
+    T value = co_await std::move(coroutine);
+    checkpoints.check(false);
+    co_return value;
+  }
 }
 
 /// What happened, in order, as text to compare: `log("a", 1)`, then `log.str() == "a 1"`; entries are

@@ -586,3 +586,22 @@ ASYNC_TEST(Sequencers, BreakWhenATaskGivesUp) {
   EXPECT_STREQ(error.what(), "turn 2 cannot come: a task before it gave up");
   EXPECT_TRUE(waiting.cancelled());
 }
+
+ASYNC_TEST(Checkpoints, OfACoroutineThatPauses) {
+  auto pauses = []() -> Coro<int> {
+    co_await eddy::sleep(0s);
+    co_return 3;
+  };
+  EXPECT_EQ(co_await eddy::testing::assert_checkpoints(pauses()), 3);
+  const auto refused = co_await eddy::testing::error_of<std::logic_error>(eddy::testing::assert_no_checkpoints(pauses()));
+  EXPECT_STREQ(refused.what(), "the coroutine let other tasks run: 1 steps were taken before its end");
+}
+
+ASYNC_TEST(Checkpoints, OfACoroutineThatDoesNot) {
+  eddy::Lock lock;
+  auto runs_through = [&]() -> Coro<> { co_await lock.acquire(); };
+  co_await eddy::testing::assert_no_checkpoints(runs_through());
+  lock.release();
+  const auto refused = co_await eddy::testing::error_of<std::logic_error>(eddy::testing::assert_checkpoints(runs_through()));
+  EXPECT_STREQ(refused.what(), "the coroutine ended without having let other tasks run");
+}
