@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+// A socket's bytes through io_uring.
+//
+// One multishot receive stays with the kernel from the beginning, so the end of the stream is heard of also while
+// nobody reads. What came stays in the ring's buffers until the sink's reader runs and takes it, which is one
+// copy; when the ring runs short of buffers, or this stream has many pieces, they are copied out. Past kUnread
+// bytes that nobody reads the receive is cancelled: the peer feels the back-pressure.
+//
+// A small write is left for the next enter, which submits all of a turn; a large one is sent at once.
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "base/unique_fd.hpp"
+#include "loop/uring_ring.hpp"
+
+namespace eddy::detail {
+namespace {
+
+constexpr std::size_t kUnread = 256 * 1024;
+constexpr std::size_t kSendLater = 4096;  // a copy of so much costs less than a system call of its own
+constexpr int kPieces = 6;
+
+class UringStream final : public StreamDriver, private UringSender, private BufferHolder {
+ public:
+  UringStream(UringRing& ring, int descriptor, StreamSink& sink)
+      : ring_(ring), sink_(sink), receive_(new UringOperation(UringOperation::Kind::receive)) {
+    receive_->fd = descriptor;
+    receive_->owner = this;
+    receive_->completed = [](UringOperation& operation, int result, std::uint32_t flags) noexcept {
+      static_cast<UringStream*>(operation.owner)->received(result, flags);
+    };
+    ring_.start(*receive_);
+    owner_ = UniqueFd(descriptor);  // until here the caller keeps it
+    ++ring_.descriptors;
+  }
+  ~UringStream() override {
+    --ring_.descriptors;
+    if (died_) *died_ = true;
+    ring_.do_not_send(*this);
+    give_pieces_back();
+    ring_.abandon(receive_);
+    ring_.abandon(room_);
+    ring_.abandon(hangup_);
+  }
+
+  int fd() const noexcept override { return owner_.get(); }
+
+  void read() override {
+    reading_ = true;
+    if (unread_ > 0) return give();
+    if (ended_) {
+      reading_ = false;
+      return sink_.ended();
+    }
+    if (error_) {
+      reading_ = false;
+      return sink_.read_failed(error_);
+    }
+    receive_more();
+  }
+  void stop_reading() noexcept override { reading_ = false; }
+
+  void shut_down_writing() noexcept override { ::shutdown(fd(), SHUT_WR); }
+
+  void flush(bool at_once) noexcept override {
+    if (waits_for_room_) return;
+    for (;;) {
+      iovec pieces[64];
+      const auto count = sink_.write_queue(pieces, 64);
+      if (count == 0) return ring_.do_not_send(*this);
+      std::size_t total = 0;
+      for (std::size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
+      if (!at_once && count == 1 && total <= kSendLater) {
+        if (!ring_.sends_soon(*this)) ring_.send_soon(*this);
+        return;
+      }
+      msghdr message{};
+      message.msg_iov = pieces;
+      message.msg_iovlen = count;
+      const auto sent = count == 1 ? ::send(fd(), pieces[0].iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
+                                   : ::sendmsg(fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent < 0) {
+        if (errno == EINTR) continue;
+        return sending_failed(errno);
+      }
+      if (static_cast<std::size_t>(sent) < total) wait_for_room();
+      sink_.sent(static_cast<std::size_t>(sent));
+      if (waits_for_room_) return;
+    }
+  }
+
+ private:
+  // --- reading
+  void received(int result, std::uint32_t flags) noexcept {
+    bool died = false;
+    died_ = &died;
+    if (flags & IORING_CQE_F_BUFFER) keep(ring_.buffers().take(flags, static_cast<std::uint32_t>(std::max(result, 0))));
+    if (result == -ENOBUFS) ring_.free_buffers();
+    if (result == 0) ended_ = true;
+    else if (result < 0 && !goes_on(-result)) error_ = -result;
+    if (ended_ || error_) {
+      tell_hangup();
+      if (died) return;
+    }
+    if (reading_ && (unread_ > 0 || ended_ || error_)) {
+      sink_.readable();
+      if (died) return;
+    }
+    died_ = nullptr;
+    if (unread_ >= kUnread) pause();
+    else if (!(flags & IORING_CQE_F_MORE)) receive_more();
+  }
+
+  static bool goes_on(int error_number) noexcept {
+    return error_number == ENOBUFS || error_number == ECANCELED || error_number == EINTR || error_number == EAGAIN;
+  }
+
+  void receive_more() noexcept {
+    if (ended_ || error_ || !receive_->is_idle() || unread_ >= kUnread) return;
+    ring_.start(*receive_);
+  }
+
+  // Enough is here that nobody reads. What the kernel has received meanwhile still comes.
+  void pause() noexcept {
+    if (!receive_->is_idle()) ring_.cancel(*receive_);
+    if (!ended_ && !error_) listen_for_hangup();
+  }
+
+  void keep(BufferPiece piece) noexcept {
+    if (piece.size == 0) return ring_.buffers().give_back(piece);
+    unread_ += piece.size;
+    if (pieces_ == kPieces) spill();
+    piece_[pieces_++] = piece;
+    ring_.holds_buffers(*this, true);
+  }
+
+  void give_pieces_back() noexcept {
+    for (int i = 0; i < pieces_; ++i) ring_.buffers().give_back(piece_[i]);
+    pieces_ = 0;
+    ring_.holds_buffers(*this, false);
+  }
+
+  void spill() noexcept override {
+    for (int i = 0; i < pieces_; ++i) spilled_.append(ring_.buffers().data(piece_[i]), piece_[i].size);
+    give_pieces_back();
+  }
+
+  void give() {
+    const auto space = sink_.read_space();
+    std::size_t count = std::min(space.size(), spilled_.size() - taken_);
+    if (count > 0) {
+      std::memcpy(space.data(), spilled_.data() + taken_, count);
+      taken_ += count;
+      if (taken_ == spilled_.size()) spilled_ = {}, taken_ = 0;
+    }
+    int used = 0;
+    while (used < pieces_ && count < space.size()) {
+      auto& piece = piece_[used];
+      const auto size = std::min<std::size_t>(piece.size, space.size() - count);
+      std::memcpy(space.data() + count, ring_.buffers().data(piece), size);
+      count += size;
+      if (size < piece.size) {
+        piece.at += static_cast<std::uint32_t>(size);
+        piece.size -= static_cast<std::uint32_t>(size);
+        break;
+      }
+      ring_.buffers().give_back(piece);
+      ++used;
+    }
+    std::copy(piece_ + used, piece_ + pieces_, piece_);
+    pieces_ -= used;
+    if (pieces_ == 0) ring_.holds_buffers(*this, false);
+    unread_ -= count;
+    reading_ = false;
+    receive_more();
+    sink_.received(count);
+  }
+
+  // --- writing
+  std::size_t next_bytes(iovec* pieces, std::size_t room) noexcept override { return sink_.write_queue(pieces, room); }
+  int sending_fd() const noexcept override { return fd(); }
+  void sent_bytes(int result) noexcept override {
+    if (result < 0) return sending_failed(-result);
+    bool died = false;
+    died_ = &died;
+    sink_.sent(static_cast<std::size_t>(result));
+    if (died) return;
+    died_ = nullptr;
+    flush(true);  // what came meanwhile; or there was no room for all
+  }
+
+  void sending_failed(int error_number) noexcept {
+    if (error_number == EAGAIN || error_number == EINTR) return wait_for_room();
+    sink_.write_failed(error_number);
+  }
+
+  void wait_for_room() noexcept {
+    waits_for_room_ = true;
+    watch(room_, POLLOUT, [](UringOperation& operation, int, std::uint32_t) noexcept {
+      auto& self = *static_cast<UringStream*>(operation.owner);
+      self.waits_for_room_ = false;
+      self.flush(true);
+    });
+  }
+
+  // --- the end
+  void listen_for_hangup() noexcept {
+    if (hung_up_) return;
+    watch(hangup_, POLLRDHUP, [](UringOperation& operation, int, std::uint32_t) noexcept {
+      static_cast<UringStream*>(operation.owner)->tell_hangup();
+    });
+  }
+  void tell_hangup() noexcept {
+    if (!std::exchange(hung_up_, true)) sink_.hung_up();
+  }
+
+  void watch(UringOperation*& operation, unsigned events,
+             void (*completed)(UringOperation&, int, std::uint32_t) noexcept) noexcept {
+    if (!operation) {
+      operation = new UringOperation(UringOperation::Kind::poll);
+      operation->fd = fd();
+      operation->events = events;
+      operation->owner = this;
+      operation->completed = completed;
+    }
+    if (operation->is_idle()) ring_.start(*operation);
+  }
+
+  UringRing& ring_;
+  StreamSink& sink_;
+  UniqueFd owner_;
+  UringOperation* receive_;
+  UringOperation* room_ = nullptr;    // a poll for room to write, once it was needed
+  UringOperation* hangup_ = nullptr;  // a poll for the end, once nothing was received for a while
+
+  BufferPiece piece_[kPieces];
+  int pieces_ = 0;
+  std::string spilled_;  // what came before the pieces, from taken_ on
+  std::size_t taken_ = 0;
+  std::size_t unread_ = 0;  // bytes in spilled_ and the pieces
+  int error_ = 0;
+  bool ended_ = false;
+  bool reading_ = false;
+  bool waits_for_room_ = false;
+  bool hung_up_ = false;
+  bool* died_ = nullptr;  // set while the sink is told: it may destroy us
+};
+
+}  // namespace
+
+std::unique_ptr<StreamDriver> make_uring_stream(UringRing& ring, int fd, StreamSink& sink) {
+  return std::make_unique<UringStream>(ring, fd, sink);
+}
+
+}  // namespace eddy::detail
