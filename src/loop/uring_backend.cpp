@@ -41,6 +41,7 @@ class UringPoller final : public Poller {
   }
   void remove(IoWatch& watch) noexcept override {
     ring_.abandon(static_cast<UringOperation*>(std::exchange(watch.request, nullptr)));
+    ring_.let_go();
     --watched;
   }
 
@@ -101,6 +102,7 @@ class UringListener final : public Listener, private UringCaller {
     if (died_) *died_ = true;
     ring_.do_not_call(*this);
     ring_.abandon(accept_);
+    ring_.let_go();
     for (int fd : parked_) ::close(fd);
   }
 

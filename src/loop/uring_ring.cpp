@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -18,6 +19,13 @@ constexpr unsigned kEntries = 256;
 constexpr std::uint64_t kIsSend = 1;
 
 std::uint64_t data_of(const UringOperation& operation) noexcept { return reinterpret_cast<std::uintptr_t>(&operation); }
+// Unlike the thread's id, never used again.
+std::uint64_t thread_number() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  thread_local const std::uint64_t number = ++last;
+  return number;
+}
+
 UringOperation& operation_in(ListNode& node) noexcept { return static_cast<UringOperation&>(node); }
 
 void clear_entry(io_uring_sqe& entry) noexcept {
@@ -112,7 +120,20 @@ bool UringRing::cancel(UringOperation& operation) noexcept {
   }
   if (auto* entry = cancels_.empty() ? next_entry() : nullptr) prepare_cancel(*entry, data_of(operation));
   else cancels_.push_back(data_of(operation));
+  cancelling_ = true;
   return true;
+}
+
+bool UringRing::is_ours() const noexcept { return thread_ == thread_number(); }
+
+void UringRing::let_go() noexcept {
+  if (!cancelling_ || !is_ours()) return;
+  try {
+    submit_backlog();
+    submit();
+  } catch (...) {
+    // The next poll meets the same error, and tells it.
+  }
 }
 
 void UringRing::abandon(UringOperation* operation) noexcept {
@@ -142,6 +163,7 @@ void UringRing::poll(std::int64_t timeout) {
 }
 
 void UringRing::submit_backlog() {
+  cancelling_ = false;
   for (auto data : std::exchange(cancels_, {})) prepare_cancel(*entry_for_sure(), data);
   while (!backlog_.empty()) {
     auto* entry = entry_for_sure();
@@ -236,7 +258,7 @@ void UringRing::dispatch(std::uint64_t data, int result, std::uint32_t flags) no
     operation.in_flight = false;
     if (operation.kind == UringOperation::Kind::file) --files_;
   }
-  if (!operation.owner) return let_go_of(operation, result, flags);
+  if (!operation.owner) return discard(operation, result, flags);
   auto* outer = std::exchange(dispatched_, &operation);
   operation.completed(operation, result, flags);
   dispatched_ = outer;
@@ -244,7 +266,7 @@ void UringRing::dispatch(std::uint64_t data, int result, std::uint32_t flags) no
 }
 
 // Nobody wants what came.
-void UringRing::let_go_of(UringOperation& operation, int result, std::uint32_t flags) noexcept {
+void UringRing::discard(UringOperation& operation, int result, std::uint32_t flags) noexcept {
   if (operation.kind == UringOperation::Kind::accept && result >= 0) ::close(result);
   if (flags & IORING_CQE_F_BUFFER) {
     buffers_.give_back(buffers_.take(flags, static_cast<std::uint32_t>(result > 0 ? result : 0)));
@@ -269,8 +291,7 @@ void UringRing::free_buffers() noexcept {
 // --- threads, beginning and end -------------------------------------------------------------------------
 
 void UringRing::enter_thread() {
-  const int thread = ::gettid();
-  if (thread_ != 0 && thread_ != thread) tear_down();
+  if (is_up() && !is_ours()) tear_down();
   if (thread_ == 0) {
     if (const int error = set_up_ring(ring_, kEntries, features_)) throw_os_error(error, "io_uring_setup");
     if (const int error = buffers_.attach(ring_, features_.incremental_buffers)) {
@@ -278,7 +299,7 @@ void UringRing::enter_thread() {
       buffers_.detach();
       throw_os_error(error, "io_uring_register");
     }
-    thread_ = thread;
+    thread_ = thread_number();
   }
   // Spares a look-up with each enter. It belongs to the thread, so it is given back when the run ends.
   ::io_uring_register_ring_fd(&ring_);
@@ -286,7 +307,7 @@ void UringRing::enter_thread() {
 
 void UringRing::settle() noexcept {
   if (!is_up()) return;
-  if (thread_ != ::gettid()) return tear_down();
+  if (!is_ours()) return tear_down();
   try {
     while (!to_send_.empty()) prepare_sends();
     submit_backlog();

@@ -87,8 +87,11 @@ class UringRing {
   /// Its last completion comes, with ECANCELED if it was not over before. False: it was not yet asked for and
   /// is idle now.
   bool cancel(UringOperation& operation) noexcept;
-  /// The owner does not use it any more, and may close its descriptor.
+  /// The owner does not use it any more. Its descriptor stays open for the kernel until let_go().
   void abandon(UringOperation* operation) noexcept;
+  /// Submits what was cancelled, so that the kernel lets go of descriptors before somebody closes them: the peer
+  /// sees the end at once.
+  void let_go() noexcept;
 
   void send_soon(UringSender& sender) noexcept { to_send_.push_back(sender); }
   bool sends_soon(const UringSender& sender) const noexcept { return sender.is_linked(); }
@@ -123,6 +126,7 @@ class UringRing {
   };
 
   bool is_up() const noexcept { return thread_ != 0; }
+  bool is_ours() const noexcept;
   io_uring_sqe* next_entry() noexcept;
   io_uring_sqe* entry_for_sure();
   void prepare(UringOperation& operation, io_uring_sqe& entry) noexcept;
@@ -136,14 +140,15 @@ class UringRing {
   void submit();
   void reap() noexcept;
   void dispatch(std::uint64_t data, int result, std::uint32_t flags) noexcept;
-  void let_go_of(UringOperation& operation, int result, std::uint32_t flags) noexcept;
+  void discard(UringOperation& operation, int result, std::uint32_t flags) noexcept;
   void tear_down() noexcept;
 
   UringFeatures features_;
   std::size_t files_ = 0;  // file operations that were started and did not end
   io_uring ring_{};
   BufferRing buffers_;
-  int thread_ = 0;  // whose ring it is; 0: none is set up
+  std::uint64_t thread_ = 0;  // whose ring it is; 0: none is set up
+  bool cancelling_ = false;   // a cancellation was filled in and not submitted
   std::uint64_t requests_ = 0;  // entries that were filled, ever
   List backlog_;    // operations that wait for an entry
   List in_flight_;

@@ -46,6 +46,7 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
     ring_.abandon(receive_);
     ring_.abandon(room_);
     ring_.abandon(hangup_);
+    ring_.let_go();
   }
 
   int fd() const noexcept override { return owner_.get(); }
