@@ -6,6 +6,14 @@
 // copy; when the ring runs short of buffers, or this stream has many pieces, they are copied out. Past kUnread
 // bytes that nobody reads the receive is cancelled: the peer feels the back-pressure.
 //
+// Of large messages that copy is dear, and those of many connections at once leave no cache warm. So a stream of
+// them goes over to a poll that stays with the kernel, and reads straight into the sink's memory; small ones bring
+// it back:
+//
+//     received (the kernel puts the bytes into the ring) --kLarge bytes twice--> polled (we read)
+//                        ^                                                          |
+//                        '------------------kSmall bytes or less, 16 times----------'
+//
 // A small write is left for the next enter, which submits all of a turn; a large one is sent at once.
 #include <poll.h>
 #include <sys/socket.h>
@@ -24,6 +32,10 @@ namespace {
 constexpr std::size_t kUnread = 256 * 1024;
 constexpr std::size_t kSendLater = 4096;  // a copy of so much costs less than a system call of its own
 constexpr int kPieces = 6;
+constexpr std::size_t kLarge = 8 * 1024;
+constexpr std::size_t kSmall = 2 * 1024;
+constexpr int kLargeToPoll = 2;
+constexpr int kSmallToReceive = 16;
 
 class UringStream final : public StreamDriver, private UringSender, private BufferHolder {
  public:
@@ -44,6 +56,7 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
     ring_.do_not_send(*this);
     give_pieces_back();
     ring_.abandon(receive_);
+    ring_.abandon(poll_);
     ring_.abandon(room_);
     ring_.abandon(hangup_);
     ring_.let_go();
@@ -62,7 +75,8 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
       reading_ = false;
       return sink_.read_failed(error_);
     }
-    receive_more();
+    if (!polled_) return receive_more();
+    if (may_read_) read_now();
   }
   void stop_reading() noexcept override { reading_ = false; }
 
@@ -113,6 +127,12 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
       if (died) return;
     }
     died_ = nullptr;
+    large_ = result >= static_cast<int>(kLarge) ? large_ + 1 : 0;
+    if (large_ >= kLargeToPoll && !polled_) {
+      polled_ = true;
+      small_ = 0;
+      ring_.cancel(*receive_);
+    }
     if (unread_ >= kUnread) pause();
     else if (!(flags & IORING_CQE_F_MORE)) receive_more();
   }
@@ -123,12 +143,65 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
 
   void receive_more() noexcept {
     if (ended_ || error_ || !receive_->is_idle() || unread_ >= kUnread) return;
-    ring_.start(*receive_);
+    if (polled_) poll_more();
+    else ring_.start(*receive_);
+  }
+
+  // Only once the receive is over: what it brings comes before what we read.
+  void poll_more() noexcept {
+    watch(poll_, UringOperation::Kind::poll_always, POLLIN | POLLRDHUP,
+          [](UringOperation& operation, int result, std::uint32_t) noexcept {
+            static_cast<UringStream*>(operation.owner)->polled(result);
+          });
+  }
+
+  void polled(int result) noexcept {
+    if (result == -ECANCELED) return poll_more();
+    may_read_ = true;
+    bool died = false;
+    died_ = &died;
+    if (result < 0 || (result & (POLLRDHUP | POLLHUP | POLLERR))) tell_hangup();
+    if (died) return;
+    if (reading_) sink_.readable();
+    if (died) return;
+    died_ = nullptr;
+    if (poll_ && poll_->is_idle() && result >= 0 && !hung_up_) poll_more();
+  }
+
+  // As ReadinessStream does it: a transfer that did not fill the room leaves nothing behind.
+  void read_now() {
+    const auto space = sink_.read_space();
+    const auto count = ::recv(fd(), space.data(), space.size(), MSG_DONTWAIT);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
+      if (errno == EINTR) return read_now();
+      may_read_ = false;
+      return receive_more();
+    }
+    if (count > 0 && static_cast<std::size_t>(count) < space.size() && !hung_up_) may_read_ = false;
+    reading_ = false;
+    if (count > 0) {
+      small_ = static_cast<std::size_t>(count) <= kSmall ? small_ + 1 : 0;
+      if (small_ >= kSmallToReceive && !hung_up_) receive_again();
+      return sink_.received(static_cast<std::size_t>(count));
+    }
+    if (count == 0) {
+      ended_ = true;
+      return sink_.ended();
+    }
+    error_ = errno;
+    sink_.read_failed(error_);
+  }
+
+  void receive_again() noexcept {
+    ring_.abandon(std::exchange(poll_, nullptr));
+    polled_ = may_read_ = false;
+    large_ = 0;
+    receive_more();
   }
 
   // Enough is here that nobody reads. What the kernel has received meanwhile still comes.
   void pause() noexcept {
-    if (!receive_->is_idle()) ring_.cancel(*receive_);
+    if (!receive_->is_idle() && !polled_) ring_.cancel(*receive_);
     if (!ended_ && !error_) listen_for_hangup();
   }
 
@@ -202,7 +275,7 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
 
   void wait_for_room() noexcept {
     waits_for_room_ = true;
-    watch(room_, POLLOUT, [](UringOperation& operation, int, std::uint32_t) noexcept {
+    watch(room_, UringOperation::Kind::poll, POLLOUT, [](UringOperation& operation, int, std::uint32_t) noexcept {
       auto& self = *static_cast<UringStream*>(operation.owner);
       self.waits_for_room_ = false;
       self.flush(true);
@@ -212,7 +285,7 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
   // --- the end
   void listen_for_hangup() noexcept {
     if (hung_up_) return;
-    watch(hangup_, POLLRDHUP, [](UringOperation& operation, int, std::uint32_t) noexcept {
+    watch(hangup_, UringOperation::Kind::poll, POLLRDHUP, [](UringOperation& operation, int, std::uint32_t) noexcept {
       static_cast<UringStream*>(operation.owner)->tell_hangup();
     });
   }
@@ -220,10 +293,10 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
     if (!std::exchange(hung_up_, true)) sink_.hung_up();
   }
 
-  void watch(UringOperation*& operation, unsigned events,
+  void watch(UringOperation*& operation, UringOperation::Kind kind, unsigned events,
              void (*completed)(UringOperation&, int, std::uint32_t) noexcept) noexcept {
     if (!operation) {
-      operation = new UringOperation(UringOperation::Kind::poll);
+      operation = new UringOperation(kind);
       operation->fd = fd();
       operation->events = events;
       operation->owner = this;
@@ -236,6 +309,7 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
   StreamSink& sink_;
   UniqueFd owner_;
   UringOperation* receive_;
+  UringOperation* poll_ = nullptr;    // a poll for bytes, while large messages come
   UringOperation* room_ = nullptr;    // a poll for room to write, once it was needed
   UringOperation* hangup_ = nullptr;  // a poll for the end, once nothing was received for a while
 
@@ -247,6 +321,10 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
   int error_ = 0;
   bool ended_ = false;
   bool reading_ = false;
+  bool polled_ = false;    // we read; else the kernel receives
+  bool may_read_ = false;  // when polled: the poll has spoken since the last short transfer
+  int large_ = 0;          // large messages in a row
+  int small_ = 0;          // small ones, when polled
   bool waits_for_room_ = false;
   bool hung_up_ = false;
   bool* died_ = nullptr;  // set while the sink is told: it may destroy us
