@@ -244,15 +244,12 @@ void StreamCore::check_writable() const {
 void StreamCore::write(std::string_view data) {
   check_writable();
   if (lost_ || closed() || data.empty()) return;
-  // Before much, what waits for the next poll goes at once: then this need not be copied.
-  if (queued() > 0 && corks_ == 0 && data.size() > kLowWater) driver_->flush(true);
-  if (lost_ || closed()) return;
   if (corks_ > 0 || queued() > 0) {
     out_.append(data);
     return;
   }
   direct_ = data;
-  flush();  // it may stay, to go with the next poll
+  flush();
   if (!direct_.empty() && !lost_) out_.assign(direct_);
   out_begin_ = 0;
   direct_ = {};
@@ -271,9 +268,8 @@ void StreamCore::uncork() noexcept {
   if (!closed()) after_flush();
 }
 
-// At once, if something waits for it: the end of the stream, the close, somebody who drains.
 void StreamCore::flush() noexcept {
-  if (driver_) driver_->flush(closing_ || eof_wanted_ || queued() > kHighWater || !drainers_.empty());
+  if (driver_) driver_->flush();
 }
 
 std::size_t StreamCore::write_queue(iovec* pieces, std::size_t) noexcept {
@@ -294,7 +290,7 @@ void StreamCore::sent(std::size_t count) noexcept {
   out_begin_ += count;
   if (out_begin_ == out_.size()) {
     out_begin_ = 0;
-    if (out_.capacity() > kKept) out_ = {};
+    if (out_.capacity() > kHighWater) out_ = {};
     else out_.clear();
   } else if (out_begin_ > kHighWater && out_begin_ > out_.size() / 2) {
     out_.erase(0, out_begin_);
@@ -315,7 +311,6 @@ void StreamCore::write_failed(int error_number) noexcept { lose(error_number); }
 
 void StreamCore::wait_drain(std::coroutine_handle<> where) {
   TaskCore& task = current_task_core();
-  if (queued() > kHighWater && corks_ == 0) flush();
   if (queued() <= kHighWater || lost_) {  // closing or lost: asyncio lets others run once
     task.resume_point = where;
     task.object = nullptr;
@@ -338,9 +333,8 @@ void StreamCore::finish_drain(bool waited) {
 }
 
 void StreamCore::write_eof() {
-  if (closing_ || std::exchange(eof_wanted_, true) || closed() || corks_ > 0) return;
-  if (queued() > 0) flush();
-  if (!closed()) after_flush();
+  if (closing_ || std::exchange(eof_wanted_, true) || closed()) return;
+  if (corks_ == 0) after_flush();
 }
 
 // --- the end ------------------------------------------------------------------------------------------

@@ -67,7 +67,6 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
 
   static constexpr std::size_t kHighWater = 64 * 1024;
   static constexpr std::size_t kLowWater = kHighWater / 4;
-  static constexpr std::size_t kKept = 1024;  // memory for writing that an idle connection may hold
 
  private:
   ~StreamCore() = default;

@@ -57,9 +57,8 @@ class StreamDriver {
   virtual void read() = 0;
   /// Withdraws read(); bytes that came stay.
   virtual void stop_reading() noexcept = 0;
-  /// Sends the sink's queue: what can go goes now, the rest when there is room. Unless it has to go at once, a
-  /// driver may leave a small amount in the queue for the next poll, which sends those of all streams together.
-  virtual void flush(bool at_once) noexcept = 0;
+  /// Sends the sink's queue: what can go goes now, the rest when there is room.
+  virtual void flush() noexcept = 0;
   /// The peer sees the end of the stream after what was sent. A pipe is closed for it.
   virtual void shut_down_writing() noexcept = 0;
 };

@@ -86,7 +86,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
     if (is_socket_) ::shutdown(fd(), SHUT_WR);
   }
 
-  void flush(bool) noexcept override {
+  void flush() noexcept override {
     for (;;) {
       iovec pieces[64];
       const auto count = sink_.write_queue(pieces, 64);
@@ -163,7 +163,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
     }
     if (!died) want();
     if (!died && reading_ && may_read_) sink_.readable();
-    if (!died && writing_ && may_write_) flush(true);
+    if (!died && writing_ && may_write_) flush();
     if (!died) died_ = nullptr;
   }
 

@@ -15,9 +15,7 @@ namespace {
 
 constexpr unsigned kEntries = 256;
 
-// User data of an entry: an operation's address (which is even), a place in the batch of sends, or 0: nobody.
-constexpr std::uint64_t kIsSend = 1;
-
+// User data of an entry: its operation, or 0: nobody hears of it.
 std::uint64_t data_of(const UringOperation& operation) noexcept { return reinterpret_cast<std::uintptr_t>(&operation); }
 // Unlike the thread's id, never used again.
 std::uint64_t thread_number() noexcept {
@@ -146,10 +144,8 @@ void UringRing::abandon(UringOperation* operation) noexcept {
 
 void UringRing::poll(std::int64_t timeout) {
   submit_backlog();
-  prepare_sends();
   enter(to_call_.empty() ? timeout : 0);
   reap();
-  finish_sends();
   if (!to_call_.empty()) {
     List now;
     now.splice_back(to_call_);
@@ -173,39 +169,6 @@ void UringRing::submit_backlog() {
   }
 }
 
-// MSG_DONTWAIT: such a send is over when the enter that submits it returns, and its memory is free again. All
-// was sent, and no completion comes; or a completion tells how much, or why not.
-void UringRing::prepare_sends() {
-  while (!to_send_.empty()) {
-    auto& sender = static_cast<UringSender&>(*to_send_.front());
-    sender.unlink();
-    iovec piece{};
-    if (sender.next_bytes(&piece, 1) == 0) continue;
-    auto& entry = *entry_for_sure();
-    ::io_uring_prep_send(&entry, sender.sending_fd(), piece.iov_base, piece.iov_len, MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL);
-    entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
-    entry.user_data = sending_.size() << 1 | kIsSend;
-    sender.place = sending_.size();
-    sending_.push_back({&sender, piece.iov_len, static_cast<int>(piece.iov_len)});
-  }
-}
-
-void UringRing::finish_sends() noexcept {
-  for (std::size_t i = 0; i < sending_.size(); ++i) {
-    const auto [sender, size, result] = sending_[i];
-    if (!sender) continue;
-    sender->place = UringSender::kNotSent;
-    sender->sent_bytes(result);
-  }
-  sending_.clear();
-}
-
-void UringRing::do_not_send(UringSender& sender) noexcept {
-  if (sender.is_linked()) sender.unlink();
-  if (sender.place != UringSender::kNotSent) sending_[sender.place].sender = nullptr;
-  sender.place = UringSender::kNotSent;
-}
-
 // One system call: submits, lets what the kernel has for us come in, waits.
 void UringRing::enter(std::int64_t timeout) {
   int result = 0;
@@ -221,8 +184,6 @@ void UringRing::enter(std::int64_t timeout) {
   if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN && result != -EBUSY) {
     throw_os_error(-result, "io_uring_enter");
   }
-  // A signal may have come before anything was submitted; sends must not be left over.
-  if (!sending_.empty() && ::io_uring_sq_ready(&ring_) != 0) submit();
 }
 
 void UringRing::submit() {
@@ -248,10 +209,6 @@ void UringRing::reap() noexcept {
 
 void UringRing::dispatch(std::uint64_t data, int result, std::uint32_t flags) noexcept {
   if (data == 0) return;  // a cancellation that came too late
-  if (data & kIsSend) {
-    sending_[data >> 1].result = result;
-    return;
-  }
   auto& operation = *reinterpret_cast<UringOperation*>(data);
   if (!(flags & IORING_CQE_F_MORE)) {
     operation.unlink();
@@ -309,12 +266,10 @@ void UringRing::settle() noexcept {
   if (!is_up()) return;
   if (!is_ours()) return tear_down();
   try {
-    while (!to_send_.empty()) prepare_sends();
     submit_backlog();
     submit();
     reap();
-    finish_sends();
-    for (auto* node = in_flight_.front(); files_ > 0 && node != in_flight_.end(); node = node->next) {
+      for (auto* node = in_flight_.front(); files_ > 0 && node != in_flight_.end(); node = node->next) {
       if (operation_in(*node).kind == UringOperation::Kind::file) cancels_.push_back(data_of(operation_in(*node)));
     }
     submit_backlog();

@@ -13,7 +13,6 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/list.hpp>
 #include <liburing.h>
-#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -41,22 +40,6 @@ struct UringOperation final : ListNode, Pooled {
 
   explicit UringOperation(Kind k) noexcept : kind(k) {}
   bool is_idle() const noexcept { return !is_linked(); }
-};
-
-class UringRing;
-
-/// Who has bytes to send with the next enter. Its memory is read during the enter only.
-struct UringSender : ListNode {
-  static constexpr std::size_t kNotSent = static_cast<std::size_t>(-1);
-  virtual std::size_t next_bytes(iovec* pieces, std::size_t room) noexcept = 0;
-  /// A count, or a negative error number.
-  virtual void sent_bytes(int result) noexcept = 0;
-  virtual int sending_fd() const noexcept = 0;
-
-  std::size_t place = kNotSent;  // in the batch that is on its way
-
- protected:
-  ~UringSender() = default;
 };
 
 /// Who holds pieces of the buffer ring.
@@ -93,10 +76,6 @@ class UringRing {
   /// sees the end at once.
   void let_go() noexcept;
 
-  void send_soon(UringSender& sender) noexcept { to_send_.push_back(sender); }
-  bool sends_soon(const UringSender& sender) const noexcept { return sender.is_linked(); }
-  void do_not_send(UringSender& sender) noexcept;
-
   void holds_buffers(BufferHolder& holder, bool holds) noexcept;
   /// Has all holders spill.
   void free_buffers() noexcept;
@@ -119,12 +98,6 @@ class UringRing {
   std::size_t descriptors = 0;  // of streams and listeners
 
  private:
-  struct Sending {
-    UringSender* sender;
-    std::size_t size;
-    int result;
-  };
-
   bool is_up() const noexcept { return thread_ != 0; }
   bool is_ours() const noexcept;
   io_uring_sqe* next_entry() noexcept;
@@ -134,8 +107,6 @@ class UringRing {
   void withdraw(UringOperation& operation) noexcept;
 
   void submit_backlog();
-  void prepare_sends();
-  void finish_sends() noexcept;
   void enter(std::int64_t timeout);
   void submit();
   void reap() noexcept;
@@ -154,8 +125,6 @@ class UringRing {
   List in_flight_;
   std::vector<std::uint64_t> cancels_;  // user data of operations to cancel, that wait for an entry
   UringOperation* dispatched_ = nullptr;
-  List to_send_;    // UringSender
-  std::vector<Sending> sending_;
   List holders_;
   List to_call_;
 };

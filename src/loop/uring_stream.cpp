@@ -14,7 +14,7 @@
 //                        ^                                                          |
 //                        '------------------kSmall bytes or less, 16 times----------'
 //
-// A small write is left for the next enter, which submits all of a turn; a large one is sent at once.
+// A write is sent at once: to leave it for the next enter, together with others, was measured to gain nothing.
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -30,14 +30,13 @@ namespace eddy::detail {
 namespace {
 
 constexpr std::size_t kUnread = 256 * 1024;
-constexpr std::size_t kSendLater = 4096;  // a copy of so much costs less than a system call of its own
 constexpr int kPieces = 6;
 constexpr std::size_t kLarge = 8 * 1024;
 constexpr std::size_t kSmall = 2 * 1024;
 constexpr int kLargeToPoll = 2;
 constexpr int kSmallToReceive = 16;
 
-class UringStream final : public StreamDriver, private UringSender, private BufferHolder {
+class UringStream final : public StreamDriver, private BufferHolder {
  public:
   UringStream(UringRing& ring, int descriptor, StreamSink& sink)
       : ring_(ring), sink_(sink), receive_(new UringOperation(UringOperation::Kind::receive)) {
@@ -53,7 +52,6 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
   ~UringStream() override {
     --ring_.descriptors;
     if (died_) *died_ = true;
-    ring_.do_not_send(*this);
     give_pieces_back();
     ring_.abandon(receive_);
     ring_.abandon(poll_);
@@ -82,18 +80,14 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
 
   void shut_down_writing() noexcept override { ::shutdown(fd(), SHUT_WR); }
 
-  void flush(bool at_once) noexcept override {
+  void flush() noexcept override {
     if (waits_for_room_) return;
     for (;;) {
       iovec pieces[64];
       const auto count = sink_.write_queue(pieces, 64);
-      if (count == 0) return ring_.do_not_send(*this);
+      if (count == 0) return;
       std::size_t total = 0;
       for (std::size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
-      if (!at_once && count == 1 && total <= kSendLater) {
-        if (!ring_.sends_soon(*this)) ring_.send_soon(*this);
-        return;
-      }
       msghdr message{};
       message.msg_iov = pieces;
       message.msg_iovlen = count;
@@ -256,18 +250,6 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
   }
 
   // --- writing
-  std::size_t next_bytes(iovec* pieces, std::size_t room) noexcept override { return sink_.write_queue(pieces, room); }
-  int sending_fd() const noexcept override { return fd(); }
-  void sent_bytes(int result) noexcept override {
-    if (result < 0) return sending_failed(-result);
-    bool died = false;
-    died_ = &died;
-    sink_.sent(static_cast<std::size_t>(result));
-    if (died) return;
-    died_ = nullptr;
-    flush(true);  // what came meanwhile; or there was no room for all
-  }
-
   void sending_failed(int error_number) noexcept {
     if (error_number == EAGAIN || error_number == EINTR) return wait_for_room();
     sink_.write_failed(error_number);
@@ -278,7 +260,7 @@ class UringStream final : public StreamDriver, private UringSender, private Buff
     watch(room_, UringOperation::Kind::poll, POLLOUT, [](UringOperation& operation, int, std::uint32_t) noexcept {
       auto& self = *static_cast<UringStream*>(operation.owner);
       self.waits_for_room_ = false;
-      self.flush(true);
+      self.flush();
     });
   }
 

@@ -55,7 +55,7 @@ class MemoryDriver final : public detail::StreamDriver {
   }
   void stop_reading() noexcept override { reading_ = false; }
 
-  void flush(bool) noexcept override {
+  void flush() noexcept override {
     for (;;) {
       iovec piece[1];
       if (sink_.write_queue(piece, 1) == 0) return;
@@ -120,7 +120,7 @@ class MemoryDriver final : public detail::StreamDriver {
       reading_ = false;
       sink_.ended();
     }
-    if (link->ends[side_] == this && writing_) flush(true);
+    if (link->ends[side_] == this && writing_) flush();
   }
 
   std::shared_ptr<Link> link_;
