@@ -2,6 +2,7 @@
 #include "loop/uring_ring.hpp"
 
 #include <eddy/exceptions.hpp>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,14 @@ namespace eddy::detail {
 namespace {
 
 constexpr unsigned kEntries = 256;
+
+// How many forks lie between the first process and this one.
+std::atomic<int> forks{0};
+
+void count_forks() {
+  static const int registered = ::pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+  static_cast<void>(registered);
+}
 
 // User data of an entry: its operation, or 0: nobody hears of it.
 std::uint64_t data_of(const UringOperation& operation) noexcept { return reinterpret_cast<std::uintptr_t>(&operation); }
@@ -54,7 +63,7 @@ void prepare_file(FileRequest& request, io_uring_sqe& entry) noexcept {
 // --- operations -----------------------------------------------------------------------------------------
 
 io_uring_sqe* UringRing::next_entry() noexcept {
-  auto* entry = is_up() ? ::io_uring_get_sqe(&ring_) : nullptr;
+  auto* entry = is_up() && !is_inherited() ? ::io_uring_get_sqe(&ring_) : nullptr;
   if (entry) ++requests_;
   return entry;
 }
@@ -112,6 +121,11 @@ bool UringRing::cancel(UringOperation& operation) noexcept {
     if (operation.is_linked()) operation.unlink();
     return false;
   }
+  if (is_inherited()) {  // the parent's ring is not touched
+    operation.unlink();
+    operation.in_flight = false;
+    return false;
+  }
   if (is_unsubmitted(operation)) {
     withdraw(operation);
     return false;
@@ -122,7 +136,10 @@ bool UringRing::cancel(UringOperation& operation) noexcept {
   return true;
 }
 
-bool UringRing::is_ours() const noexcept { return thread_ == thread_number(); }
+bool UringRing::is_ours() const noexcept { return thread_ == thread_number() && !is_inherited(); }
+
+// After a fork, parent and child share the ring; it stays the parent's.
+bool UringRing::is_inherited() const noexcept { return forks_ != forks.load(std::memory_order_relaxed); }
 
 void UringRing::let_go() noexcept {
   if (!cancelling_ || !is_ours()) return;
@@ -249,7 +266,8 @@ void UringRing::free_buffers() noexcept {
 
 void UringRing::enter_thread() {
   if (is_up() && !is_ours()) tear_down();
-  if (thread_ == 0) {
+  if (!is_up()) {
+    count_forks();
     if (const int error = set_up_ring(ring_, kEntries, features_)) throw_os_error(error, "io_uring_setup");
     if (const int error = buffers_.attach(ring_, features_.incremental_buffers)) {
       ::io_uring_queue_exit(&ring_);
@@ -257,6 +275,7 @@ void UringRing::enter_thread() {
       throw_os_error(error, "io_uring_register");
     }
     thread_ = thread_number();
+    forks_ = forks.load(std::memory_order_relaxed);
   }
   // Spares a look-up with each enter. It belongs to the thread, so it is given back when the run ends.
   ::io_uring_register_ring_fd(&ring_);
@@ -269,7 +288,7 @@ void UringRing::settle() noexcept {
     submit_backlog();
     submit();
     reap();
-      for (auto* node = in_flight_.front(); files_ > 0 && node != in_flight_.end(); node = node->next) {
+    for (auto* node = in_flight_.front(); files_ > 0 && node != in_flight_.end(); node = node->next) {
       if (operation_in(*node).kind == UringOperation::Kind::file) cancels_.push_back(data_of(operation_in(*node)));
     }
     submit_backlog();
@@ -285,7 +304,7 @@ void UringRing::settle() noexcept {
 
 // The ring goes; what was asked for and has an owner waits for the next ring.
 void UringRing::tear_down() noexcept {
-  reap();
+  if (!is_inherited()) reap();
   free_buffers();
   while (!in_flight_.empty()) {
     auto& operation = operation_in(*in_flight_.front());

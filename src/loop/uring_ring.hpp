@@ -100,6 +100,7 @@ class UringRing {
  private:
   bool is_up() const noexcept { return thread_ != 0; }
   bool is_ours() const noexcept;
+  bool is_inherited() const noexcept;
   io_uring_sqe* next_entry() noexcept;
   io_uring_sqe* entry_for_sure();
   void prepare(UringOperation& operation, io_uring_sqe& entry) noexcept;
@@ -119,6 +120,7 @@ class UringRing {
   io_uring ring_{};
   BufferRing buffers_;
   std::uint64_t thread_ = 0;  // whose ring it is; 0: none is set up
+  int forks_ = 0;             // as many had been when it was set up
   bool cancelling_ = false;   // a cancellation was filled in and not submitted
   std::uint64_t requests_ = 0;  // entries that were filled, ever
   List backlog_;    // operations that wait for an entry
