@@ -7,6 +7,8 @@
 int crawl_command(int argc, char** argv);
 /// eddy demo [--out DIR]
 int demo_command(int argc, char** argv);
+/// eddy doctor
+int doctor_command(int argc, char** argv);
 /// eddy metrics [PID]
 int metrics_command(int argc, char** argv);
 /// eddy ps [PID]

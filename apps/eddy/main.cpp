@@ -18,6 +18,7 @@ struct Command {
 constexpr std::array kCommands{
     Command{"crawl", "fetch pages, follow links, write items", crawl_command},
     Command{"demo", "crawl a built-in site", demo_command},
+    Command{"doctor", "say which back ends this machine allows, and why not others", doctor_command},
     Command{"metrics", "print the counters of a running program's loops", metrics_command},
     Command{"ps", "list the tasks of a running program", ps_command},
     Command{"pstree", "print the tasks of a running program as a tree", pstree_command},

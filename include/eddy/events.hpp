@@ -22,14 +22,15 @@ class Loop;
 
 /// What a loop waits for the kernel with.
 enum class Backend {
-  automatic,  // the environment variable EDDY_BACKEND if it is set, else epoll
+  automatic,  // the environment variable EDDY_BACKEND if it is set, else the best here: see eddy/backends.hpp
   epoll,
   poll,
   select,
+  io_uring,  // Linux 6.0 and newer, where it is allowed
   simulated,  // a virtual clock and no descriptors, for tests: see eddy/testing.hpp
 };
 
-/// "epoll", "poll", "select", "simulated".
+/// "epoll", "poll", "select", "io_uring", "simulated".
 std::string_view to_string(Backend backend) noexcept;
 
 /// Those that work on this machine, the preferred one first; without `simulated`.

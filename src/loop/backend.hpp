@@ -18,6 +18,11 @@
 
 namespace eddy::detail {
 
+struct UringFeatures;
+
+/// ns on the clock of timers, real time.
+std::int64_t monotonic_now() noexcept;
+
 /// The side of a stream that owns the bytes. A driver calls it; it calls the driver back at will.
 class StreamSink {
  public:
@@ -74,6 +79,17 @@ class Listener {
   virtual void resume() noexcept = 0;
 };
 
+/// A read, write or fsync of a file at an offset. The owner keeps it and its memory alive until `done` is called,
+/// on the loop's thread. `result`: bytes, or a negative error number.
+struct FileRequest {
+  enum class Kind : std::uint8_t { read, write, sync } kind = Kind::read;
+  int fd = -1;
+  char* data = nullptr;
+  std::size_t size = 0;
+  std::int64_t offset = 0;  // -1: where the descriptor stands
+  void (*done)(FileRequest&, int result) noexcept = nullptr;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -84,6 +100,11 @@ class Backend {
 
   /// ns on the loop's clock.
   virtual std::int64_t now() const noexcept = 0;
+  /// The loop runs on this thread from here on, until settle(). Throws OSError.
+  virtual void run_begins() {}
+  /// The loop does not poll for a while, or never again: what was asked for goes to the kernel, and no memory of a
+  /// FileRequest is used any more (their `done` was called, perhaps with -ECANCELED).
+  virtual void settle() noexcept {}
   /// Waits up to `timeout` ns (negative: without end) for something to happen and tells whom it concerns.
   virtual void poll(std::int64_t timeout) = 0;
   /// Ends a poll() that waits. From any thread.
@@ -96,9 +117,16 @@ class Backend {
 
   virtual std::unique_ptr<StreamDriver> make_stream(int fd, StreamSink& sink) = 0;
   virtual std::unique_ptr<Listener> make_listener(int fd, AcceptSink& sink) = 0;
+
+  /// False: it cannot, and has not kept the request; the caller uses the thread pool.
+  virtual bool submit(FileRequest&) { return false; }
 };
 
 std::unique_ptr<Backend> make_readiness_backend(std::unique_ptr<Poller> poller);
+/// A stream over readiness: what cannot be read and written by completion. Takes `fd` over unless it throws.
+std::unique_ptr<StreamDriver> make_readiness_stream(Poller& poller, int fd, StreamSink& sink);
+/// `features` have to be usable.
+std::unique_ptr<Backend> make_uring_backend(const UringFeatures& features);
 /// A virtual clock that jumps to the next timer when nothing else can happen. It has no descriptors.
 std::unique_ptr<Backend> make_simulated_backend();
 /// The same clock over a back end with descriptors. `ready`: the loop's, which the kernel's events fill.

@@ -15,53 +15,7 @@ namespace eddy {
 using detail::CallbackCore;
 using detail::Loop;
 
-namespace {
-
-constexpr std::pair<Backend, std::string_view> kBackends[] = {
-    {Backend::automatic, "automatic"}, {Backend::epoll, "epoll"},         {Backend::poll, "poll"},
-    {Backend::select, "select"},       {Backend::simulated, "simulated"},
-};
-
-Backend backend_from_environment() {
-  const char* wanted = std::getenv("EDDY_BACKEND");
-  if (!wanted || !*wanted) return Backend::epoll;
-  for (const auto& [backend, name] : kBackends) {
-    if (name == wanted && backend != Backend::automatic) return backend;
-  }
-  throw ValueError(fmt::format("EDDY_BACKEND is '{}': it must be epoll, poll, select or simulated", wanted));
-}
-
-}  // namespace
-
-std::string_view to_string(Backend backend) noexcept {
-  for (const auto& [kind, name] : kBackends) {
-    if (kind == backend) return name;
-  }
-  return "unknown";
-}
-
-std::vector<Backend> available_backends() { return {Backend::epoll, Backend::poll, Backend::select}; }
-
 namespace detail {
-
-namespace {
-
-std::unique_ptr<Poller> make_poller(eddy::Backend kind) {
-  switch (kind) {
-    case eddy::Backend::poll: return make_poll_poller();
-    case eddy::Backend::select: return make_select_poller();
-    default: return make_epoll_poller();
-  }
-}
-
-}  // namespace
-
-std::unique_ptr<Backend> make_backend(const LoopOptions& options, const ReadyQueue& ready) {
-  const auto kind = options.backend == eddy::Backend::automatic ? backend_from_environment() : options.backend;
-  if (kind == eddy::Backend::simulated) return make_simulated_backend();
-  auto kernel = make_readiness_backend(make_poller(kind));
-  return options.virtual_time ? make_virtual_time_backend(std::move(kernel), ready) : std::move(kernel);
-}
 
 void CallbackCore::cancel() noexcept {
   cancelled = true;

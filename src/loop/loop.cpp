@@ -109,6 +109,7 @@ void Loop::run(bool until_complete) {
   if (this_thread.loop) {
     throw RuntimeError("an event loop already runs on this thread; inside of it, co_await the coroutine instead");
   }
+  backend->run_begins();
   constexpr std::ptrdiff_t kStackForNestedStarts = 256 * 1024;
   this_thread.loop = this;
   this_thread.stack_floor = static_cast<const char*>(__builtin_frame_address(0)) - kStackForNestedStarts;
@@ -120,6 +121,7 @@ void Loop::run(bool until_complete) {
   struct Leave {
     Loop& loop;
     ~Leave() {
+      loop.backend->settle();
       loop.entry.thread_id.store(0, std::memory_order_relaxed);
       loop.counters.busy += loop.time() - loop.counters.returned_at;
       this_thread.loop = nullptr;
@@ -210,6 +212,7 @@ void Loop::close() {
   timers.expire(TimerQueue::kNever);
   discard_ready();
   default_executor.reset();
+  backend->settle();
   this_thread.loop = outer;
 }
 

@@ -21,6 +21,7 @@ struct IoWatch {
   unsigned interest = 0;  // kReadable | kWritable | kHangup
   bool edge = false;      // tell of changes only. A poller that cannot tells the state: keep `interest` exact
   void (*on_events)(IoWatch&, unsigned events) noexcept = nullptr;
+  void* request = nullptr;  // the poller's
 };
 
 class Poller {

@@ -263,11 +263,7 @@ class ReadinessBackend final : public Backend {
 
   std::string_view name() const noexcept override { return poller_->name(); }
   std::size_t watched() const noexcept override { return poller_->watched - 1; }
-  std::int64_t now() const noexcept override {
-    timespec time{};
-    ::clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-  }
+  std::int64_t now() const noexcept override { return monotonic_now(); }
   void poll(std::int64_t timeout) override { poller_->wait(timeout); }
   void wake() noexcept override { ::eventfd_write(wake_fd_.get(), 1); }
 
@@ -276,7 +272,7 @@ class ReadinessBackend final : public Backend {
   void unwatch(IoWatch& watch) noexcept override { poller_->remove(watch); }
 
   std::unique_ptr<StreamDriver> make_stream(int fd, StreamSink& sink) override {
-    return std::make_unique<ReadinessStream>(*poller_, fd, sink);
+    return make_readiness_stream(*poller_, fd, sink);
   }
   std::unique_ptr<Listener> make_listener(int fd, AcceptSink& sink) override {
     return std::make_unique<ReadinessListener>(*poller_, fd, sink);
@@ -289,6 +285,16 @@ class ReadinessBackend final : public Backend {
 };
 
 }  // namespace
+
+std::int64_t monotonic_now() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+std::unique_ptr<StreamDriver> make_readiness_stream(Poller& poller, int fd, StreamSink& sink) {
+  return std::make_unique<ReadinessStream>(poller, fd, sink);
+}
 
 std::unique_ptr<Backend> make_readiness_backend(std::unique_ptr<Poller> poller) {
   return std::make_unique<ReadinessBackend>(std::move(poller));

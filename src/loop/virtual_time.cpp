@@ -19,9 +19,13 @@ class VirtualTimeBackend final : public Backend {
 
   void poll(std::int64_t timeout) override {
     kernel_->poll(timeout < 0 ? timeout : 0);
-    if (timeout > 0 && ready_.empty()) now_ += timeout;
+    if (timeout <= 0 || !ready_.empty()) return;
+    kernel_->poll(0);  // what the first one asked the kernel for may have had consequences
+    if (ready_.empty()) now_ += timeout;
   }
   void wake() noexcept override { kernel_->wake(); }
+  void run_begins() override { kernel_->run_begins(); }
+  void settle() noexcept override { kernel_->settle(); }
   std::size_t watched() const noexcept override { return kernel_->watched(); }
 
   void watch(IoWatch& watch) override { kernel_->watch(watch); }
@@ -29,6 +33,8 @@ class VirtualTimeBackend final : public Backend {
   void unwatch(IoWatch& watch) noexcept override { kernel_->unwatch(watch); }
   std::unique_ptr<StreamDriver> make_stream(int fd, StreamSink& sink) override { return kernel_->make_stream(fd, sink); }
   std::unique_ptr<Listener> make_listener(int fd, AcceptSink& sink) override { return kernel_->make_listener(fd, sink); }
+
+  bool submit(FileRequest& request) override { return kernel_->submit(request); }
 
  private:
   std::unique_ptr<Backend> kernel_;

@@ -174,17 +174,17 @@ BACKEND_TEST(Servers, IO_21_ShareAPortWhenAsked) {
 BACKEND_TEST(Servers, IO_13_OutOfDescriptorsBackOffReportAndGoOn) {
   Log log;
   eddy::get_running_loop().set_exception_handler([&](const eddy::ExceptionContext& context) { log(context.message); });
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  eddy::detail::UniqueFd probe(::dup(0));
+  const rlimit low{static_cast<rlim_t>(probe.get()) + 16, limit.rlim_max};
+  probe.reset();
+  ::setrlimit(RLIMIT_NOFILE, &low);  // before it listens: io_uring keeps the limit of the time when it was asked
   auto server = co_await start_server(echo, "127.0.0.1", 0);
   const int port = server.port();
   auto first = co_await open_connection("127.0.0.1", port);
   co_await eddy::sleep(5ms);
   std::vector<eddy::detail::UniqueFd> all;
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  eddy::detail::UniqueFd probe(::dup(0));
-  const rlimit low{static_cast<rlim_t>(probe.get()) + 2, limit.rlim_max};
-  probe.reset();
-  ::setrlimit(RLIMIT_NOFILE, &low);
   // One number is left for the client; the server finds none.
   for (int fd = 0; (fd = ::dup(0)) >= 0;) all.emplace_back(fd);
   all.pop_back();

@@ -429,7 +429,7 @@ TEST(EventLoop, LOOP_37_NamesItsBackEndAndRefusesAnUnknownOne) {
   }
   ::setenv("EDDY_BACKEND", "kqueue", 1);
   EXPECT_EQ(TEXT_OF(eddy::ValueError, eddy::EventLoop()),
-            "EDDY_BACKEND is 'kqueue': it must be epoll, poll, select or simulated");
+            "EDDY_BACKEND is 'kqueue': it must be epoll, poll, select, io_uring or simulated");
   ::unsetenv("EDDY_BACKEND");
   EXPECT_EQ(TEXT_OF(eddy::ValueError, eddy::EventLoop({.io_poll_interval = 0})),
             "io_poll_interval is 0: it must be 1 or more");
