@@ -226,7 +226,7 @@ class DatagramBatch {
  public:
   struct Item {
     std::string_view data;
-    Address from;
+    const Address& from;
     bool truncated;
   };
 

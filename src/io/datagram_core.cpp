@@ -187,22 +187,15 @@ bool DatagramCore::note_receive(bool received) noexcept {
 }
 
 bool DatagramCore::receive(ReceiveWait& wait) noexcept {
-  sockaddr_storage from;
-  iovec piece{wait.data ? wait.data : datagram_scratch(wait.room), wait.room};
-  msghdr message{};
-  message.msg_name = &from;
-  message.msg_namelen = sizeof from;
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  const auto size = driver_->receive(message);
+  char* const data = wait.data ? wait.data : datagram_scratch(wait.room);
+  const auto size = driver_->receive({data, wait.room}, wait.from);
   if (size == -EAGAIN) return note_receive(false);
   if (size < 0) {
     wait.error = static_cast<int>(-size);
     return true;
   }
-  wait.data = static_cast<char*>(piece.iov_base);
+  wait.data = data;
   wait.full_size = static_cast<std::size_t>(size);
-  wait.from = Address::from_data(&from, message.msg_namelen);
   return note_receive(true);
 }
 
@@ -219,12 +212,7 @@ void set_address(msghdr& message, const Address* to) noexcept {
 }  // namespace
 
 bool DatagramCore::send(DatagramWait& wait, std::string_view data, const Address* to) noexcept {
-  iovec piece{const_cast<char*>(data.data()), data.size()};
-  msghdr message{};
-  set_address(message, to);
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  const auto sent = driver_->send(message);
+  const auto sent = driver_->send(data, to);
   if (sent == -EAGAIN) return false;
   if (sent < 0) wait.error = static_cast<int>(-sent);
   return true;

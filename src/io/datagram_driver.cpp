@@ -13,6 +13,8 @@
 namespace eddy::detail {
 namespace {
 
+const sockaddr* raw(const Address& address) noexcept { return static_cast<const sockaddr*>(address.data()); }
+
 template <class Call>
 auto restarted(Call call) noexcept -> decltype(call()) {
   for (;;) {
@@ -28,7 +30,7 @@ auto restarted(Call call) noexcept -> decltype(call()) {
 class KernelDatagrams final : public DatagramDriver, private IoWatch {
  public:
   KernelDatagrams(Backend& backend, UniqueFd descriptor, DatagramSink& sink)
-      : backend_(backend), sink_(sink), owner_(std::move(descriptor)) {
+      : backend_(backend), sink_(sink), owner_(std::move(descriptor)), remote_(peer_of(owner_.get())) {
     IoWatch::fd = owner_.get();
     interest = kReadable;
     on_events = [](IoWatch& watch, unsigned events) noexcept { static_cast<KernelDatagrams&>(watch).dispatch(events); };
@@ -41,13 +43,26 @@ class KernelDatagrams final : public DatagramDriver, private IoWatch {
 
   int fd() const noexcept override { return owner_.get(); }
   Address local_address() const noexcept override { return local_of(fd()); }
-  Address remote_address() const noexcept override { return peer_of(fd()); }
+  Address remote_address() const noexcept override { return remote_; }
 
-  ssize_t receive(msghdr& message) noexcept override {
-    return restarted([&] { return ::recvmsg(fd(), &message, MSG_TRUNC); });
+  ssize_t receive(std::span<char> space, Address& from) noexcept override {
+    if (remote_) {
+      from = remote_;
+      return restarted([&] { return ::recv(fd(), space.data(), space.size(), MSG_TRUNC); });
+    }
+    sockaddr_storage name;
+    socklen_t size = sizeof name;
+    const auto count = restarted([&] {
+      return ::recvfrom(fd(), space.data(), space.size(), MSG_TRUNC, reinterpret_cast<sockaddr*>(&name), &size);
+    });
+    if (count >= 0) from = Address::from_data(&name, size);
+    return count;
   }
-  ssize_t send(const msghdr& message) noexcept override {
-    return restarted([&] { return ::sendmsg(fd(), &message, MSG_NOSIGNAL); });
+  ssize_t send(std::string_view data, const Address* to) noexcept override {
+    return restarted([&] {
+      return to ? ::sendto(fd(), data.data(), data.size(), MSG_NOSIGNAL, raw(*to), to->size())
+                : ::send(fd(), data.data(), data.size(), MSG_NOSIGNAL);
+    });
   }
   int receive_many(mmsghdr* messages, unsigned count) noexcept override {
     return restarted([&] { return ::recvmmsg(fd(), messages, count, MSG_TRUNC, nullptr); });
@@ -80,6 +95,7 @@ class KernelDatagrams final : public DatagramDriver, private IoWatch {
   Backend& backend_;
   DatagramSink& sink_;
   UniqueFd owner_;
+  Address remote_;  // the only one; empty: whoever
   unsigned wanted_ = 0;
   bool watched_ = false;
 };
@@ -87,8 +103,6 @@ class KernelDatagrams final : public DatagramDriver, private IoWatch {
 void set_option(int fd, int level, int option, int value, const char* name) {
   if (::setsockopt(fd, level, option, &value, sizeof value) != 0) throw_os_error(errno, name);
 }
-
-const sockaddr* raw(const Address& address) noexcept { return static_cast<const sockaddr*>(address.data()); }
 
 }  // namespace
 

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 
 #include <memory>
+#include <span>
+#include <string_view>
 
 #include "base/unique_fd.hpp"
 #include "loop/backend.hpp"
@@ -31,8 +33,9 @@ class DatagramDriver {
   virtual Address remote_address() const noexcept = 0;
 
   /// Gives the whole length, also if the room is shorter.
-  virtual ssize_t receive(msghdr& message) noexcept = 0;
-  virtual ssize_t send(const msghdr& message) noexcept = 0;
+  virtual ssize_t receive(std::span<char> space, Address& from) noexcept = 0;
+  /// To the peer without an address.
+  virtual ssize_t send(std::string_view data, const Address* to) noexcept = 0;
   virtual int receive_many(mmsghdr* messages, unsigned count) noexcept = 0;
   virtual int send_many(mmsghdr* messages, unsigned count) noexcept = 0;
 

@@ -153,14 +153,9 @@ void DatagramTransportCore::ready(unsigned events) noexcept {
 
 void DatagramTransportCore::read_step() noexcept {
   for (int i = 0; i < kBatch && !closing_; ++i) {
-    sockaddr_storage from;
-    iovec piece{datagram_scratch(max_size_), max_size_};
-    msghdr message{};
-    message.msg_name = &from;
-    message.msg_namelen = sizeof from;
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    const auto size = driver_->receive(message);
+    Address sender;
+    char* const space = datagram_scratch(max_size_);
+    const auto size = driver_->receive({space, max_size_}, sender);
     if (size == -EAGAIN) return;
     if (size < 0) {
       tell_error(static_cast<int>(-size), "receive on");
@@ -170,8 +165,7 @@ void DatagramTransportCore::read_step() noexcept {
       tell_error(EMSGSIZE, "receive on");
       continue;
     }
-    const auto sender = Address::from_data(&from, message.msg_namelen);
-    const std::string_view data(static_cast<const char*>(piece.iov_base), static_cast<std::size_t>(size));
+    const std::string_view data(space, static_cast<std::size_t>(size));
     call("datagram_received", [&] { protocol_.datagrams->datagram_received(data, sender); });
   }
 }
@@ -190,15 +184,7 @@ void DatagramTransportCore::send(std::string_view data, const Address* to) {
 
 // True: the socket took it, or refused it for good.
 bool DatagramTransportCore::transfer(std::string_view data, const Address* to) noexcept {
-  iovec piece{const_cast<char*>(data.data()), data.size()};
-  msghdr message{};
-  if (to) {
-    message.msg_name = const_cast<void*>(to->data());
-    message.msg_namelen = to->size();
-  }
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  const auto sent = driver_->send(message);
+  const auto sent = driver_->send(data, to);
   if (sent == -EAGAIN) return false;
   if (sent < 0) tell_error(static_cast<int>(-sent), "send to");
   return true;

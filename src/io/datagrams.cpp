@@ -25,7 +25,7 @@ struct DatagramBatch::Room {
   };
 
   Room(std::size_t count, std::size_t size)
-      : bytes(std::make_unique_for_overwrite<char[]>(count * size)), addresses(count), pieces(count), controls(count), messages(count) {
+      : bytes(std::make_unique_for_overwrite<char[]>(count * size)), addresses(count), senders(count), pieces(count), controls(count), messages(count) {
     for (std::size_t i = 0; i < count; ++i) pieces[i] = {bytes.get() + i * size, size};
   }
 
@@ -54,6 +54,7 @@ struct DatagramBatch::Room {
 
   std::unique_ptr<char[]> bytes;
   std::vector<sockaddr_storage> addresses;
+  std::vector<Address> senders;
   std::vector<iovec> pieces;
   std::vector<Control> controls;
   std::vector<mmsghdr> messages;
@@ -84,7 +85,8 @@ bool DatagramCore::receive_batch(DatagramWait& wait, DatagramBatch& batch) noexc
   for (int i = 0; i < count; ++i) {
     auto& message = room.messages[static_cast<std::size_t>(i)];
     auto& header = message.msg_hdr;
-    const auto from = Address::from_data(header.msg_name, header.msg_namelen);
+    auto& from = room.senders[static_cast<std::size_t>(i)];
+    from = Address::from_data(header.msg_name, header.msg_namelen);
     const auto space = header.msg_iov[0].iov_len;
     std::string_view rest(static_cast<const char*>(header.msg_iov[0].iov_base), std::min<std::size_t>(message.msg_len, space));
     const bool cut = (header.msg_flags & MSG_TRUNC) != 0;

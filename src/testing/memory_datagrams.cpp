@@ -45,36 +45,39 @@ class MemoryDatagrams final : public detail::DatagramDriver {
   Address local_address() const noexcept override { return {}; }
   Address remote_address() const noexcept override { return {}; }
 
-  ssize_t receive(msghdr& message) noexcept override {
+  ssize_t receive(std::span<char> space, Address&) noexcept override {
     auto& queue = link_->waiting[side_];
     if (queue.empty()) return -EAGAIN;
     const auto text = std::move(queue.front());
     queue.pop_front();
-    message.msg_namelen = 0;
-    message.msg_flags = text.size() > message.msg_iov[0].iov_len ? MSG_TRUNC : 0;
-    std::memcpy(message.msg_iov[0].iov_base, text.data(), std::min(text.size(), message.msg_iov[0].iov_len));
+    std::memcpy(space.data(), text.data(), std::min(text.size(), space.size()));
     poke_peer();
     return static_cast<ssize_t>(text.size());
   }
-  ssize_t send(const msghdr& message) noexcept override {
+  ssize_t send(std::string_view data, const Address*) noexcept override {
     if (!link_->ends[1 - side_]) return -ECONNREFUSED;
     auto& queue = link_->waiting[1 - side_];
     if (queue.size() >= link_->room) return -EAGAIN;
-    std::string text;
-    for (std::size_t i = 0; i < message.msg_iovlen; ++i) {
-      text.append(static_cast<const char*>(message.msg_iov[i].iov_base), message.msg_iov[i].iov_len);
-    }
-    queue.push_back(std::move(text));
+    queue.emplace_back(data);
     poke_peer();
     return static_cast<ssize_t>(queue.back().size());
   }
   int receive_many(mmsghdr* messages, unsigned count) noexcept override {
-    return many(messages, count, [&](msghdr& message) { return receive(message); });
+    return many(messages, count, [&](msghdr& message) {
+      Address from;
+      const auto& piece = message.msg_iov[0];
+      const auto size = receive({static_cast<char*>(piece.iov_base), piece.iov_len}, from);
+      message.msg_namelen = 0;
+      message.msg_flags = size > static_cast<ssize_t>(piece.iov_len) ? MSG_TRUNC : 0;
+      return size;
+    });
   }
   int send_many(mmsghdr* messages, unsigned count) noexcept override {
-    // Nothing here cuts a packet into datagrams.
-    if (messages[0].msg_hdr.msg_control) return -EINVAL;
-    return many(messages, count, [&](msghdr& message) { return message.msg_control ? -EAGAIN : send(message); });
+    return many(messages, count, [&](msghdr& message) -> ssize_t {
+      if (message.msg_control) return -EINVAL;  // nothing here cuts a packet into datagrams
+      const auto& piece = message.msg_iov[0];
+      return send({static_cast<const char*>(piece.iov_base), piece.iov_len}, nullptr);
+    });
   }
   void want(unsigned events) override {
     wanted_ = events;
