@@ -90,7 +90,8 @@ def cpu_ratio(runs, peer, base):
 def echo(options):
     """TCP echo, against raw epoll and Asio's coroutines."""
     program = lambda name: lambda port, _: [os.path.join(options.bin, name), port]
-    peers = {"raw epoll": program("raw_epoll"), "eddy": program("tcp_echo"), "Asio coroutines": program("asio_coro"),
+    peers = {"raw epoll": program("raw_epoll"), "eddy": program("tcp_echo"), "eddy protocols": program("protocol_echo"),
+             "Asio coroutines": program("asio_coro"),
              "raw epoll again": program("raw_epoll")}
     tcpload = lambda connections, size: (
         lambda port: [os.path.join(options.bin, "tcpload"), port, connections, size, options.seconds])
@@ -105,7 +106,9 @@ def echo(options):
              "server needs for a message is the honest number.\n\n")
     asio = cpu_ratio(results[many], "Asio coroutines", "raw epoll")
     eddy = cpu_ratio(results[many], "eddy", "raw epoll")
+    protocols = cpu_ratio(results[many], "eddy protocols", "raw epoll")
     return intro + text, [("echo, 64 connections: server CPU a message, x raw epoll", eddy, 1.08),
+                          ("echo through protocols, 64 connections: server CPU a message, x raw epoll", protocols, 1.08),
                           ("echo, 64 connections: server CPU a message, x Asio coroutines", eddy / asio, 1.0)]
 
 
@@ -277,4 +280,32 @@ def inside(options):
                                   ("echo with EDDY_INSPECT=1: server CPU a message, x without", echo_ratio, 1.03)]
 
 
-SUITES = {"core": core, "generators": generators, "workers": workers, "inside": inside, "echo": echo, "http": http, "compile": compile_times}
+def udp(options):
+    """Datagrams of 1,200 bytes on the loopback, one by one and in batches, against the bare system calls."""
+    runs = {}
+    for _ in range(options.rounds):
+        for program in ("udp_raw", "udp_eddy"):
+            text = quietest(lambda: (output_of([os.path.join(options.bin, program)], "0"), 0))
+            for line in text.splitlines():
+                name, value = line.split()
+                runs.setdefault(name, {}).setdefault(program, []).append(float(value))
+    rows, ratio = [], {}
+    base = {"protocol": "echo"}  # what the raw program has under another name
+    for name, by_program in runs.items():
+        raw = runs[base.get(name, name)]["udp_raw"]
+        own = by_program.get("udp_eddy")
+        if own:
+            ratio[name] = min(own) / min(raw)
+        rows.append([f"`{name}`", f"{1e9 / min(raw):,.0f}" if name not in base else "", f"{1e9 / min(own):,.0f}" if own else "",
+                     f"{ratio[name]:.2f}" if own else "", f"{spread(own or raw):.0%}"])
+    text = ("Datagrams a second of CPU time, sending and receiving together, best of the rounds. `echo`: there and back, one at a\n"
+            "time; `protocol`: the same through DatagramProtocols; `single`: bursts of 32, a call each; `batch_plain`: sendmmsg and\n"
+            "recvmmsg; `batch`: sent as one packet that the kernel cuts (UDP_SEGMENT), as send_batch() does; `joined`: received so,\n"
+            "too (UDP_GRO).\n\n")
+    text += table(["item", "by hand", "eddy", "eddy's CPU time, x by hand", "spread"], rows)
+    return text, [("datagram echo, CPU a datagram, x system calls by hand", ratio["echo"], 1.25),
+                  ("datagrams in batches, CPU a datagram, x system calls by hand", ratio["batch"], 1.15)]
+
+
+SUITES = {"core": core, "generators": generators, "workers": workers, "inside": inside,
+          "echo": echo, "udp": udp, "http": http, "compile": compile_times}

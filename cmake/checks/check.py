@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 MOST_LINES = 800
 
 # An include points to its own layer or to one before it.
-LAYERS = ["base", "loop", "task", "inspect", "exec", "io", "testing", "http", "html", "crawl"]
+LAYERS = ["base", "loop", "task", "inspect", "exec", "io", "twisted", "testing", "http", "html", "crawl"]
 # Public headers of the layers; those that are not named here belong to `task`, folders to themselves.
 PUBLIC = {
     "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list",
@@ -31,7 +31,8 @@ PUBLIC = {
     "loop": ["metrics"],
     "exec": ["concurrent", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads",
              "detail/blocking_state", "detail/concurrent_await"],
-    "io": ["streams"],
+    "io": ["streams", "datagrams", "protocols", "transports"],
+    "twisted": ["twisted"],
     "testing": ["testing"],
 }
 # Public headers that declare what every layer uses: the names of tasks, futures, the loop itself.
@@ -56,7 +57,7 @@ def layer_of_header(header):
         return folder if folder in LAYERS else None
     name = name.removeprefix("eddy/")
     folder = name.split("/")[0]
-    if folder in ("http", "html", "crawl") and "/" in name:
+    if folder in ("http", "html", "crawl", "twisted") and "/" in name:
         return folder
     for layer, names in PUBLIC.items():
         if name in names:

@@ -11,6 +11,7 @@
 #include <eddy/contextlib.hpp>
 #include <eddy/contextvars.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/datagrams.hpp>
 #include <eddy/gather.hpp>
 #include <eddy/wait.hpp>
 #include <eddy/events.hpp>
@@ -26,6 +27,7 @@
 #include <eddy/metrics.hpp>
 #include <eddy/mp.hpp>
 #include <eddy/processes.hpp>
+#include <eddy/protocols.hpp>
 #include <eddy/queues.hpp>
 #include <eddy/race.hpp>
 #include <eddy/result.hpp>
@@ -36,3 +38,4 @@
 #include <eddy/tasks.hpp>
 #include <eddy/threads.hpp>
 #include <eddy/timeouts.hpp>
+#include <eddy/transports.hpp>

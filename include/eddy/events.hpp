@@ -16,6 +16,12 @@ namespace eddy {
 
 class Instrument;
 class Runner;
+class Server;
+class Transport;
+struct ConnectionOptions;
+struct DatagramOptions;
+struct SendfileOptions;
+struct ServerOptions;
 namespace detail {
 class Loop;
 }
@@ -153,6 +159,44 @@ class EventLoop {
   }
   /// Gives the signal its default action back. False if there was no handler.
   bool remove_signal_handler(int signal);
+
+  // Transports and protocols: include eddy/transports.hpp. A factory is a function that makes a std::unique_ptr to a
+  // protocol, one for each connection; it is kept as long as it may be called.
+
+  /// Connects to a TCP server and gives `{transport, protocol}` when connection_made() has returned. Throws as
+  /// open_connection() does, and what the factory throws.
+  template <class F>
+  auto create_connection(F factory, std::string host, int port, const ConnectionOptions& options);
+  template <class F>
+  auto create_connection(F factory, std::string host, int port);
+  /// The same with a Unix socket: a path, or "@name" for a name in the abstract space.
+  template <class F>
+  auto create_unix_connection(F factory, std::string path);
+  /// Listens as start_server() does, with a protocol for each connection. close_clients() closes their transports.
+  template <class F>
+  Coro<Server> create_server(F factory, std::string host, int port, const ServerOptions& options);
+  template <class F>
+  Coro<Server> create_server(F factory, std::string host, int port);
+  /// A socket that nobody listens on any more is replaced, and removed when the server closes.
+  template <class F>
+  Coro<Server> create_unix_server(F factory, std::string path);
+  /// A protocol for a connection that was accepted elsewhere. Takes `fd` over. Throws ValueError for what is no
+  /// stream socket.
+  template <class F>
+  auto connect_accepted_socket(F factory, int fd);
+  /// A protocol for the end of a pipe, a socket or a terminal. Takes `fd` over. Throws ValueError for files.
+  template <class F>
+  auto connect_read_pipe(F factory, int fd);
+  /// The same for writing. Its protocol is told by connection_lost(BrokenPipeError) that the reader has gone while
+  /// something was unsent.
+  template <class F>
+  auto connect_write_pipe(F factory, int fd);
+  /// Opens a socket as open_datagram() does and gives `{transport, protocol}`.
+  template <class F>
+  auto create_datagram_endpoint(F factory, const DatagramOptions& options);
+  /// Sends a file behind what was written, by sendfile(2) where that works; gives how many bytes. Meanwhile the
+  /// protocol gets no data, and write() throws RuntimeError. Throws SendfileNotAvailableError without `.fallback`.
+  Coro<std::uint64_t> sendfile(Transport& transport, int file, const SendfileOptions& options);
 
   /// `function(args...)` on `pool`, or on the loop's default pool. Include eddy/threads.hpp.
   template <class Executor, class... Args>

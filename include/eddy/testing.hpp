@@ -10,6 +10,7 @@
 #include <eddy/runners.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/tasks.hpp>
+#include <eddy/transports.hpp>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -170,6 +171,36 @@ struct PairOptions {
   std::size_t limit = 64 * 1024;
 };
 StreamPair stream_pair(PairOptions options = {});
+
+/// A protocol on one end of a connection in memory, streams on the other: what the protocol does is tested without a
+/// network, in virtual time.
+///
+///     auto [connection, peer] = co_await connect_protocol([] { return std::make_unique<Echo>(); });
+///     peer.writer.write("hello");
+template <class P>
+struct ProtocolPair {
+  Connection<P> connection;
+  Streams peer;
+};
+/// The untyped part of it.
+struct TransportPair {
+  TransportPtr transport;
+  Streams peer;
+};
+Coro<TransportPair> connect_transport(detail::FactoryPtr factory, PairOptions options);
+
+template <class F, class P = typename detail::FactoryOf<F>::Product>
+Coro<ProtocolPair<P>> connect_protocol(F factory, PairOptions options = {}) {
+  auto kept = detail::stream_factory(std::move(factory));
+  auto pair = co_await connect_transport(kept, options);
+  co_return ProtocolPair<P>{{std::move(pair.transport), kept->last()}, std::move(pair.peer)};
+}
+
+/// Two datagram sockets connected in memory. `room`: datagrams on the way before a sender has to wait.
+struct DatagramPair {
+  DatagramSocket near, far;
+};
+DatagramPair datagram_pair(std::size_t room = 64);
 
 struct SweepOptions {
   /// What still runs when the scenario has ended is cancelled and waited for, as run() does; else it must not.

@@ -79,6 +79,20 @@ std::string Address::str() const {
   }
 }
 
+Address detail::unix_address(std::string_view path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path || path.empty()) {
+    throw ValueError(fmt::format("Unix socket '{}': its path has {} bytes; it has 1 to {}", path, path.size(),
+                                 sizeof address.sun_path - 1));
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const bool is_abstract = path.front() == '@';
+  if (is_abstract) address.sun_path[0] = '\0';
+  // An abstract name is as long as it is; a path ends with a zero byte.
+  return Address::from_data(&address, offsetof(sockaddr_un, sun_path) + path.size() + (is_abstract ? 0 : 1));
+}
+
 bool operator==(const Address& a, const Address& b) noexcept {
   return a.size_ == b.size_ && std::memcmp(a.storage_, b.storage_, a.size_) == 0;
 }

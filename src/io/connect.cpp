@@ -37,19 +37,24 @@ Coro<std::vector<Address>> getaddrinfo(std::string host, int port) {
   return detail::resolve(std::move(host), port, false);
 }
 
-Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options) {
-  detail::check_port("connect to " + host, port);
-  auto addresses = co_await detail::resolve(host, port, false);
+Coro<detail::UniqueFd> detail::connect_to_host(std::string host, int port, ConnectionOptions options) {
+  check_port("connect to " + host, port);
+  auto addresses = co_await resolve(host, port, false);
   std::vector<Attempt> attempts;
   for (const auto& address : addresses) {
     try {
-      auto fd = co_await detail::connect_to(address, options.local);
-      co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);
+      auto fd = co_await connect_to(address, options.local);
+      co_return fd;
     } catch (const OSError& e) {
       attempts.push_back({address, e.code().message(), e.error_number(), std::current_exception()});
     }
   }
   throw_no_connection(host, port, attempts);
+}
+
+Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options) {
+  auto fd = co_await detail::connect_to_host(std::move(host), port, options);
+  co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);
 }
 
 }  // namespace eddy

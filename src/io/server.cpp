@@ -13,84 +13,105 @@
 
 #include "base/text.hpp"
 #include "io/resolve.hpp"
+#include "io/server_core.hpp"
 #include "io/sockets.hpp"
 #include "io/stream_core.hpp"
 
 namespace eddy {
 namespace detail {
 
-// Accepts on its descriptors and runs the handler for each connection in a task.
-class ServerCore final : public AcceptSink, public LoopResource, public std::enable_shared_from_this<ServerCore> {
+namespace {
+constexpr Duration kPauseAfterFailure = std::chrono::seconds(1);
+}
+
+void ServerCore::listen(const std::vector<Address>& addresses) {
+  for (auto address : addresses) {
+    // With port 0, all families share the port that the first was given.
+    if (address.port() == 0 && !addresses_.empty()) address = Address(address.host(), addresses_.front().port());
+    auto fd = listen_on(address, options_.backlog, options_.reuse_address, options_.reuse_port);
+    addresses_.push_back(local_of(fd.get()));
+    listeners_.push_back(loop_.backend->make_listener(fd.get(), *this));
+    fd.release();
+  }
+  loop_.resources.push_back(static_cast<LoopResource&>(*this));
+  loop_.io_opened();
+  self_ = shared_from_this();
+}
+
+void ServerCore::close() noexcept {
+  if (listeners_.empty()) return;
+  static_cast<LoopResource&>(*this).unlink();
+  stop_listening();
+  notice();
+  self_.reset();  // may be the end of this
+}
+
+void ServerCore::accepted(int fd) noexcept {
+  try {
+    serve(fd);
+    if (is_full()) pause(true);
+  } catch (...) {
+    report_current_exception(&loop_, "a connection was accepted and could not be served");
+  }
+}
+
+// Out of descriptors or of memory: accepting at once again would only fail again, at full speed.
+void ServerCore::accept_failed(int error_number) noexcept {
+  loop_.report(fmt::format("accept on {} failed: {}; trying again in {}", addresses_.front().str(),
+                           std::strerror(error_number), format_duration(kPauseAfterFailure.count())),
+               nullptr, nullptr);
+  pause(true);
+  resume_ = loop_.facade->call_later(kPauseAfterFailure, [weak = weak_from_this()] {
+    if (auto self = weak.lock(); self && !self->is_full()) self->pause(false);
+  });
+}
+
+void ServerCore::connection_ended() noexcept {
+  if (options_.max_connections && connections() + 1 == options_.max_connections) pause(false);
+  notice();
+}
+
+std::string ServerCore::describe() const { return fmt::format("the server at {}", addresses_.front().str()); }
+
+void ServerCore::pause(bool on) noexcept {
+  for (auto& listener : listeners_) on ? listener->pause() : listener->resume();
+}
+
+void ServerCore::stop_listening() noexcept {
+  listeners_.clear();
+  resume_.cancel();
+  loop_.io_closed();
+  stopped_listening();
+}
+
+void ServerCore::loop_closed() noexcept {
+  stop_listening();
+  self_.reset();
+}
+
+namespace {
+
+// Runs the handler for each connection in a task.
+class StreamServer final : public ServerCore {
  public:
-  ServerCore(Loop& loop, std::shared_ptr<ConnectionHandler> handler, const ServerOptions& options)
-      : loop_(loop), handler_(std::move(handler)), options_(options) {}
+  StreamServer(Loop& loop, std::shared_ptr<ConnectionHandler> handler, const ServerOptions& options)
+      : ServerCore(loop, options), handler_(std::move(handler)) {}
 
-  void listen(const std::vector<Address>& addresses) {
-    for (auto address : addresses) {
-      // With port 0, all families share the port that the first was given.
-      if (address.port() == 0 && !addresses_.empty()) address = Address(address.host(), addresses_.front().port());
-      auto fd = listen_on(address, options_.backlog, options_.reuse_address, options_.reuse_port);
-      addresses_.push_back(local_of(fd.get()));
-      listeners_.push_back(loop_.backend->make_listener(fd.get(), *this));
-      fd.release();
-    }
-    loop_.resources.push_back(static_cast<LoopResource&>(*this));
-    loop_.io_opened();
-    self_ = shared_from_this();
-  }
-
-  bool is_serving() const noexcept { return !listeners_.empty(); }
-  std::size_t connections() const noexcept { return tasks_.size(); }
-  const std::vector<Address>& addresses() const noexcept { return addresses_; }
-
-  void close() noexcept {
-    if (listeners_.empty()) return;
-    static_cast<LoopResource&>(*this).unlink();
-    stop_listening();
-    notice();
-    self_.reset();  // may be the end of this
-  }
-  void close_clients() {
+  std::size_t connections() const noexcept override { return tasks_.size(); }
+  void close_clients() override {
     for (auto& task : tasks_) task.cancel();
   }
-  std::string describe() const override { return fmt::format("the server at {}", addresses_.front().str()); }
-  bool ends_with_loop() const noexcept override { return true; }
-  bool is_over() const noexcept { return listeners_.empty() && tasks_.empty(); }
-  Event& over() noexcept { return over_; }
 
  private:
-  static constexpr Duration kPauseAfterFailure = std::chrono::seconds(1);
-
-  void accepted(int fd) noexcept override {
-    try {
-      set_nodelay(fd);
-      auto streams = make_streams(loop_, fd, options_.limit);
-      const ContextEntry registered(context_);  // each connection gets a copy of start_server()'s context
-      auto task = Task<>::start(loop_, serve(shared_from_this(), std::move(streams)), {}, {"", 0});
-      remember(task);
-      if (is_full()) pause(true);
-    } catch (...) {
-      report_current_exception(&loop_, "a connection was accepted and could not be served");
-    }
+  void serve(int fd) override {
+    set_nodelay(fd);
+    auto streams = make_streams(loop_, fd, options_.limit);
+    const ContextEntry registered(context_);
+    auto self = std::static_pointer_cast<StreamServer>(shared_from_this());
+    remember(Task<>::start(loop_, handle(std::move(self), std::move(streams)), {}, {"", 0}));
   }
 
-  // Out of descriptors or of memory: accepting at once again would only fail again, at full speed.
-  void accept_failed(int error_number) noexcept override {
-    loop_.report(fmt::format("accept on {} failed: {}; trying again in {}", addresses_.front().str(),
-                             std::strerror(error_number), format_duration(kPauseAfterFailure.count())),
-                 nullptr, nullptr);
-    pause(true);
-    resume_ = loop_.facade->call_later(kPauseAfterFailure, [weak = weak_from_this()] {
-      if (auto self = weak.lock(); self && !self->is_full()) self->pause(false);
-    });
-  }
-
-  bool is_full() const noexcept { return options_.max_connections && tasks_.size() >= options_.max_connections; }
-  void pause(bool on) noexcept {
-    for (auto& listener : listeners_) on ? listener->pause() : listener->resume();
-  }
-
-  static Coro<> serve(std::shared_ptr<ServerCore> self, Streams streams) {
+  static Coro<> handle(std::shared_ptr<StreamServer> self, Streams streams) {
     auto handler = self->handler_;
     auto coroutine = handler->handle(std::move(streams.reader), std::move(streams.writer));
     try {
@@ -105,7 +126,8 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   void remember(const Task<>& task) {
     tasks_.push_back(task);
     indices_.emplace(&task.core(), tasks_.size() - 1);
-    task.add_done_callback([self = shared_from_this()](Task<>& done) { self->forget(done); });
+    auto self = std::static_pointer_cast<StreamServer>(shared_from_this());
+    task.add_done_callback([self = std::move(self)](Task<>& done) { self->forget(done); });
   }
   void forget(const Task<>& task) noexcept {
     const auto found = indices_.find(&task.core());
@@ -117,40 +139,20 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
       indices_[&tasks_[index].core()] = index;
     }
     tasks_.pop_back();
-    if (options_.max_connections && tasks_.size() + 1 == options_.max_connections) pause(false);
-    notice();
-  }
-  void notice() noexcept {
-    if (is_over()) over_.set();
+    connection_ended();
   }
 
-  void stop_listening() noexcept {
-    listeners_.clear();
-    resume_.cancel();
-    loop_.io_closed();
-  }
-  void loop_closed() noexcept override {
-    stop_listening();
-    self_.reset();
-  }
-
-  Loop& loop_;
   std::shared_ptr<ConnectionHandler> handler_;
-  ServerOptions options_;
-  std::vector<Address> addresses_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Task<>> tasks_;
   std::unordered_map<const TaskCore*, std::size_t> indices_;  // where a task stands in tasks_
-  TimerHandle resume_;
-  ContextRef context_{captured_context()};
-  Event over_{"a server to close and its connections to end"};
-  std::shared_ptr<ServerCore> self_;  // while it listens: the loop owns it, as it owns tasks
 };
+
+}  // namespace
 
 Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options) {
   check_port("listen on " + host, port);
   auto addresses = co_await resolve(host, port, true);
-  auto core = std::make_shared<ServerCore>(Loop::running(), std::move(handler), options);
+  auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), options);
   core->listen(addresses);
   co_return Server(std::move(core));
 }

@@ -11,6 +11,10 @@
 
 #include "base/unique_fd.hpp"
 
+namespace eddy {
+struct ConnectionOptions;
+}
+
 namespace eddy::detail {
 
 /// Empty if the descriptor is none of a connected socket.
@@ -22,6 +26,12 @@ void check_port(std::string_view operation, int port);
 
 /// A connected, non-blocking TCP socket. Throws OSError.
 Coro<UniqueFd> connect_to(Address remote, Address local);
+
+/// The same to the first address of a host that can be reached. Throws as open_connection() does.
+Coro<UniqueFd> connect_to_host(std::string host, int port, ConnectionOptions options);
+
+/// The address of a Unix socket: a path, or "@name" in the abstract space. Throws ValueError if it is too long.
+Address unix_address(std::string_view path);
 
 /// A listening, non-blocking TCP socket. Throws OSError that names the address.
 UniqueFd listen_on(const Address& address, int backlog, bool reuse_address, bool reuse_port);

@@ -41,6 +41,7 @@ StreamCore::StreamCore(Loop& loop, std::size_t limit) noexcept : loop_(loop), li
 
 void StreamCore::attach(std::unique_ptr<StreamDriver> driver) {
   driver_ = std::move(driver);
+  loop_.own_descriptor(fd(), true);
   loop_.resources.push_back(static_cast<LoopResource&>(*this));
   // In memory, only this loop's own tasks can bring bytes: they do not count as something from outside.
   has_peer_ = driver_->fd() >= 0;
@@ -249,11 +250,7 @@ void StreamCore::write(std::string_view data) {
     out_.append(data);
     return;
   }
-  direct_ = data;
-  flush();
-  if (!direct_.empty() && !lost_) out_.assign(direct_);
-  out_begin_ = 0;
-  direct_ = {};
+  out_.write_through(data, [this] { flush(); });
 }
 
 void StreamCore::writelines(const std::vector<std::string_view>& pieces) {
@@ -273,31 +270,10 @@ void StreamCore::flush() noexcept {
   if (driver_) driver_->flush();
 }
 
-std::size_t StreamCore::write_queue(iovec* pieces, std::size_t) noexcept {
-  if (!direct_.empty()) {
-    pieces[0] = {const_cast<char*>(direct_.data()), direct_.size()};
-    return 1;
-  }
-  if (queued() == 0) return 0;
-  pieces[0] = {out_.data() + out_begin_, queued()};
-  return 1;
-}
+std::size_t StreamCore::write_queue(iovec* pieces, std::size_t) noexcept { return out_.next(pieces); }
 
 void StreamCore::sent(std::size_t count) noexcept {
-  if (!direct_.empty()) {
-    direct_.remove_prefix(count);
-    return;
-  }
-  out_begin_ += count;
-  if (out_begin_ == out_.size()) {
-    out_begin_ = 0;
-    if (out_.capacity() > kHighWater) out_ = {};
-    else out_.clear();
-  } else if (out_begin_ > kHighWater && out_begin_ > out_.size() / 2) {
-    out_.erase(0, out_begin_);
-    out_begin_ = 0;
-  }
-  if (corks_ == 0) after_flush();
+  if (out_.sent(count) && corks_ == 0) after_flush();
 }
 
 // Something may have gone: those that wait for room, for the end of the stream, for the close.
@@ -353,8 +329,6 @@ void StreamCore::lose(int error_number) noexcept {
   write_error_ = error_number;
   if (!read_error_) read_error_ = error_number;
   out_.clear();
-  out_begin_ = 0;
-  direct_ = {};
   finish_close();
 }
 
@@ -366,6 +340,7 @@ void StreamCore::finish_close() noexcept {
     StreamCore* core;
     static void bury(ReadyNode& node, Dispatch) noexcept {
       auto* self = static_cast<Grave*>(&node);
+      self->core->loop_.own_descriptor(self->driver->fd(), false);
       self->core->release();
       delete self;
     }

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "io/read_buffer.hpp"
+#include "io/write_queue.hpp"
 #include "loop/backend.hpp"
 #include "loop/loop.hpp"
 
@@ -45,7 +46,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void write_eof();
   void cork() noexcept { ++corks_; }
   void uncork() noexcept;
-  std::size_t queued() const noexcept { return out_.size() - out_begin_; }
+  std::size_t queued() const noexcept { return out_.size(); }
   bool must_drain() const noexcept { return queued() > kHighWater || closing_ || lost_; }
   void wait_drain(std::coroutine_handle<> where);
   void finish_drain(bool waited);
@@ -120,9 +121,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool pumping_ = false;
   bool asked_ = false;  // the driver owes us bytes
 
-  std::string out_;  // what the kernel has not taken yet, from out_begin_ on
-  std::size_t out_begin_ = 0;
-  std::string_view direct_;  // being written: goes first to the kernel, then what is left into out_
+  WriteQueue out_;
   List drainers_, closers_;
   int write_error_ = 0;
   int corks_ = 0;

@@ -51,6 +51,8 @@ class StreamDriver {
  public:
   virtual ~StreamDriver() = default;
   virtual int fd() const noexcept = 0;
+  /// What is sent through fd() itself reaches the peer as it is: sendfile() may use it while nothing is queued.
+  virtual bool is_plain_socket() const noexcept { return false; }
 
   /// Asks for bytes: `received`, `ended` or `read_failed` is called once, now (if they are there) or later. Or
   /// `readable` is called later, and the sink asks again.

@@ -166,6 +166,7 @@ void EventLoop::set_descriptor_callback(int fd, bool writes, CallbackCore* callb
   callback->repeats = true;
   Handle guard(callback);
   if (fd < 0) throw ValueError(fmt::format("descriptor {}: it must be open", fd));
+  if (loop_->owns_descriptor(fd)) throw RuntimeError(fmt::format("File descriptor {} is used by transport", fd));
   auto& watch = loop_->descriptors[fd];
   if (!watch) watch = std::make_unique<detail::DescriptorWatch>(*loop_, fd);
   callback->retain();

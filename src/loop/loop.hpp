@@ -71,6 +71,17 @@ class Loop final : public LoopCore {
   void io_opened() noexcept { ++open_io; }
   void io_closed() noexcept { --open_io; }
 
+  /// A stream or a transport has the descriptor: nobody else may watch it.
+  void own_descriptor(int fd, bool on) {
+    if (fd < 0) return;
+    const auto index = static_cast<std::size_t>(fd);
+    if (index >= owned_descriptors.size()) owned_descriptors.resize(index + 64);
+    owned_descriptors[index] = on;
+  }
+  bool owns_descriptor(int fd) const noexcept {
+    return static_cast<std::size_t>(fd) < owned_descriptors.size() && owned_descriptors[static_cast<std::size_t>(fd)];
+  }
+
   LoopMetrics metrics() const noexcept;
 
   /// Throws RuntimeError if another thread runs the loop.
@@ -98,6 +109,7 @@ class Loop final : public LoopCore {
   Inbox inbox;
   List resources;  // LoopResource
   std::unordered_map<int, std::unique_ptr<DescriptorWatch>> descriptors;  // of add_reader and add_writer
+  std::vector<bool> owned_descriptors;
   std::unique_ptr<SignalHandlers> signals;
   std::shared_ptr<ExceptionHandler> exception_handler;  // null: the default
   std::unique_ptr<TaskFactory> own_task_factory;

@@ -2,6 +2,7 @@
 #include <eddy/exceptions.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 
@@ -62,7 +63,10 @@ class SelectPoller final : public Poller {
   // select() has no word for "the peer is gone"; a look at the next byte has.
   static bool at_end(int fd) noexcept {
     char byte = 0;
-    return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    const auto count = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (count >= 0 || errno != ENOTSOCK) return count == 0;
+    pollfd pipe{fd, 0, 0};  // a pipe, which one cannot peek into
+    return ::poll(&pipe, 1, 0) > 0 && (pipe.revents & (POLLHUP | POLLERR));
   }
 
   static void set(fd_set& all, int fd, bool on) noexcept {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "io/stream_core.hpp"
+#include "io/transport_core.hpp"
 
 namespace eddy::testing {
 namespace {
@@ -143,6 +144,16 @@ StreamPair stream_pair(PairOptions options) {
   };
   auto near = end(0);
   return {std::move(near), end(1)};
+}
+
+Coro<TransportPair> connect_transport(detail::FactoryPtr factory, PairOptions options) {
+  auto& loop = Loop::running();
+  auto link = std::make_shared<Link>(loop, options);
+  detail::MakeDriver far_end = [link](StreamSink& sink) { return std::make_unique<MemoryDriver>(link, 1, sink); };
+  auto peer = detail::make_streams(loop, far_end, options.limit);
+  detail::MakeDriver near_end = [link](StreamSink& sink) { return std::make_unique<MemoryDriver>(link, 0, sink); };
+  auto transport = co_await detail::start_transport(std::move(factory), near_end, detail::TransportKind::socket);
+  co_return TransportPair{std::move(transport), std::move(peer)};
 }
 
 }  // namespace eddy::testing

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+// The loop's ways to a transport, and the public face of one.
+#include <eddy/exceptions.hpp>
+#include <eddy/transports.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "base/unique_fd.hpp"
+#include "io/sockets.hpp"
+#include "io/transport_core.hpp"
+
+namespace eddy {
+namespace detail {
+namespace {
+
+// The seam for TLS: what moves the bytes of a connection that create_connection() or create_server() made. A driver
+// over this one goes in here, and for start_tls() into TransportCore::exchange_driver().
+std::unique_ptr<StreamDriver> make_driver(Loop& loop, int fd, StreamSink& sink) {
+  return loop.backend->make_stream(fd, sink);
+}
+
+void set_nonblocking(int fd) noexcept { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+
+// Closes the transport if its opener gives up before connection_made().
+class CloseUnlessMade {
+ public:
+  explicit CloseUnlessMade(TransportPtr transport) noexcept : transport_(std::move(transport)) {}
+  CloseUnlessMade(CloseUnlessMade&&) = delete;
+  ~CloseUnlessMade() {
+    if (transport_) transport_->close();
+  }
+  TransportPtr take() noexcept { return std::exchange(transport_, {}); }
+
+ private:
+  TransportPtr transport_;
+};
+
+Coro<TransportPtr> start_on(FactoryPtr factory, UniqueFd fd, TransportKind kind) {
+  auto& loop = Loop::running();
+  auto made = loop.facade->create_future<>();
+  auto protocol = factory->make();
+  CloseUnlessMade opened(open_transport(loop, std::move(protocol), fd.release(), kind, nullptr, made));
+  co_await made;
+  co_return opened.take();
+}
+
+}  // namespace
+
+TransportPtr open_transport(Loop& loop, AnyProtocol protocol, const MakeDriver& make, TransportKind kind,
+                            TransportOwner* owner, Future<> made) {
+  auto* core = new TransportCore(loop, std::move(protocol), kind);
+  TransportPtr transport(*core, *core);
+  core->attach(make(*core), owner, std::move(made));
+  return transport;
+}
+
+TransportPtr open_transport(Loop& loop, AnyProtocol protocol, int fd, TransportKind kind, TransportOwner* owner,
+                            Future<> made) {
+  UniqueFd guard(fd);
+  auto* core = new TransportCore(loop, std::move(protocol), kind);
+  TransportPtr transport(*core, *core);
+  auto driver = make_driver(loop, fd, *core);
+  guard.release();
+  core->attach(std::move(driver), owner, std::move(made));
+  return transport;
+}
+
+Coro<TransportPtr> start_transport(FactoryPtr factory, MakeDriver make, TransportKind kind) {
+  auto& loop = Loop::running();
+  auto made = loop.facade->create_future<>();
+  auto protocol = factory->make();
+  CloseUnlessMade opened(open_transport(loop, std::move(protocol), make, kind, nullptr, made));
+  co_await made;
+  co_return opened.take();
+}
+
+Coro<TransportPtr> create_connection(FactoryPtr factory, std::string host, int port, ConnectionOptions options) {
+  auto fd = co_await connect_to_host(std::move(host), port, options);
+  auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket);
+  co_return transport;
+}
+
+Coro<TransportPtr> create_unix_connection(FactoryPtr factory, std::string path) {
+  auto fd = co_await connect_to(unix_address(path), Address());
+  auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket);
+  co_return transport;
+}
+
+Coro<TransportPtr> connect_accepted_socket(FactoryPtr factory, int fd) {
+  UniqueFd owned(fd);
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM) {
+    throw ValueError(fmt::format("connect_accepted_socket: descriptor {} is no stream socket", fd));
+  }
+  set_nonblocking(fd);
+  set_nodelay(fd);
+  auto transport = co_await start_on(std::move(factory), std::move(owned), TransportKind::socket);
+  co_return transport;
+}
+
+Coro<TransportPtr> connect_pipe(FactoryPtr factory, int fd, PipeEnd end) {
+  UniqueFd owned(fd);
+  struct stat status{};
+  const bool known = ::fstat(fd, &status) == 0;
+  if (!known || !(S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISCHR(status.st_mode))) {
+    throw ValueError(fmt::format("connect_{}_pipe: descriptor {} is no pipe, socket or terminal",
+                                 end == PipeEnd::reads ? "read" : "write", fd));
+  }
+  set_nonblocking(fd);
+  const auto kind = end == PipeEnd::reads ? TransportKind::read_pipe : TransportKind::write_pipe;
+  auto transport = co_await start_on(std::move(factory), std::move(owned), kind);
+  co_return transport;
+}
+
+namespace {
+TransportCore& core_of(Transport& transport) noexcept { return static_cast<TransportCore&>(transport); }
+const TransportCore& core_of(const Transport& transport) noexcept { return static_cast<const TransportCore&>(transport); }
+}  // namespace
+
+TransportPtr pointer_to(Transport& transport) noexcept { return TransportPtr(transport, core_of(transport)); }
+
+}  // namespace detail
+
+using detail::core_of;
+
+void Transport::write(std::string_view data) { core_of(*this).write(data); }
+void Transport::writelines(const std::vector<std::string_view>& pieces) { core_of(*this).writelines(pieces); }
+void Transport::write_eof() { core_of(*this).write_eof(); }
+bool Transport::can_write_eof() const noexcept { return core_of(*this).can_write_eof(); }
+void Transport::close() { core_of(*this).close(); }
+void Transport::abort() { core_of(*this).abort(nullptr); }
+bool Transport::is_closing() const noexcept { return core_of(*this).is_closing(); }
+void Transport::pause_reading() { core_of(*this).pause_reading(); }
+void Transport::resume_reading() { core_of(*this).resume_reading(); }
+bool Transport::is_reading() const noexcept { return core_of(*this).is_reading(); }
+void Transport::set_write_buffer_limits(WriteLimits limits) { core_of(*this).set_limits(limits); }
+WriteLimits Transport::get_write_buffer_limits() const noexcept { return core_of(*this).limits(); }
+std::size_t Transport::get_write_buffer_size() const noexcept { return core_of(*this).queued(); }
+void Transport::exchange_protocol(detail::AnyProtocol protocol) { core_of(*this).exchange_protocol(std::move(protocol)); }
+BaseProtocol& Transport::get_protocol() const noexcept { return core_of(*this).protocol(); }
+Address Transport::local_address() const { return core_of(*this).local_address(); }
+Address Transport::peer_address() const { return core_of(*this).peer_address(); }
+int Transport::fileno() const noexcept { return core_of(*this).fd(); }
+
+}  // namespace eddy
