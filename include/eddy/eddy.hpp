@@ -32,6 +32,7 @@
 #include <eddy/runners.hpp>
 #include <eddy/scopes.hpp>
 #include <eddy/streams.hpp>
+#include <eddy/subprocess.hpp>
 #include <eddy/taskgroups.hpp>
 #include <eddy/tasks.hpp>
 #include <eddy/threads.hpp>
