@@ -31,6 +31,7 @@
 #include <eddy/result.hpp>
 #include <eddy/runners.hpp>
 #include <eddy/scopes.hpp>
+#include <eddy/signals.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/subprocess.hpp>
 #include <eddy/taskgroups.hpp>
