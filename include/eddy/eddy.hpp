@@ -15,6 +15,7 @@
 #include <eddy/wait.hpp>
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/fs.hpp>
 #include <eddy/functools.hpp>
 #include <eddy/futures.hpp>
 #include <eddy/generators.hpp>

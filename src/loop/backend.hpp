@@ -74,6 +74,17 @@ class Listener {
   virtual void resume() noexcept = 0;
 };
 
+/// A read, write or fsync of a file at an offset. The owner keeps it and its memory alive until `done` is called,
+/// on the loop's thread. `result`: bytes, or a negative error number.
+struct FileRequest {
+  enum class Kind : std::uint8_t { read, write, sync } kind = Kind::read;
+  int fd = -1;
+  char* data = nullptr;
+  std::size_t size = 0;
+  std::int64_t offset = 0;  // -1: where the descriptor stands
+  void (*done)(FileRequest&, int result) noexcept = nullptr;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -96,6 +107,9 @@ class Backend {
 
   virtual std::unique_ptr<StreamDriver> make_stream(int fd, StreamSink& sink) = 0;
   virtual std::unique_ptr<Listener> make_listener(int fd, AcceptSink& sink) = 0;
+
+  /// False: it cannot, and has not kept the request; the caller uses the thread pool.
+  virtual bool submit(FileRequest&) { return false; }
 };
 
 std::unique_ptr<Backend> make_readiness_backend(std::unique_ptr<Poller> poller);

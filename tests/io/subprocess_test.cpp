@@ -523,7 +523,7 @@ TEST(SubprocessClosing, AHandleMayOutliveItsLoop) {
   const Children children;
   std::optional<Process> process;
   auto main = [&]() -> Coro<> {
-    auto started = co_await create_subprocess_exec({.in = PIPE, .process_group = 0, .kill_on_destroy = true}, "cat");
+    auto started = co_await create_subprocess_exec({.process_group = 0, .kill_on_destroy = true}, "sleep", "100");
     process = started;
   };
   eddy::run(main());
@@ -531,7 +531,7 @@ TEST(SubprocessClosing, AHandleMayOutliveItsLoop) {
   EXPECT_TRUE(process->kill_tree());
   auto again = [&]() -> Coro<> { co_await process->wait(); };
   EXPECT_EQ(TEXT_OF(eddy::RuntimeError, eddy::run(again())),
-            "process " + std::to_string(process->pid()) + " ('cat') belonged to a loop that is closed");
+            "process " + std::to_string(process->pid()) + " ('sleep') belonged to a loop that is closed");
 }
 
 TEST(SubprocessClosing, ATaskThatWaitsMayBeDestroyedWithItsLoop) {
