@@ -16,6 +16,7 @@
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/fs.hpp>
+#include <eddy/fs_watch.hpp>
 #include <eddy/functools.hpp>
 #include <eddy/futures.hpp>
 #include <eddy/generators.hpp>

@@ -171,6 +171,7 @@ void StreamCore::ended() noexcept {
 }
 
 void StreamCore::read_failed(int error_number) noexcept {
+  if (terminal_ && error_number == EIO) return ended();
   asked_ = false;
   read_error_ = error_number;
   if (!pumping_) wake_reader();

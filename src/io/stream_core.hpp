@@ -28,6 +28,9 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   /// Of a pipe's writing end: the end of what is written is its close.
   void set_write_only() noexcept { write_only_ = true; }
 
+  /// Of a terminal: EIO says that its other side is closed, which is the end of the stream.
+  void set_terminal() noexcept { terminal_ = true; }
+
   /// Opens it. Call once.
   void attach(std::unique_ptr<StreamDriver> driver);
 
@@ -133,6 +136,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool closing_ = false;
   bool eof_wanted_ = false, eof_sent_ = false;
   bool write_only_ = false;
+  bool terminal_ = false;
   bool hung_up_ = false;
   void (*hangup_call_)(void*) noexcept = nullptr;
   void* hangup_context_ = nullptr;
