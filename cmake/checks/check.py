@@ -31,7 +31,7 @@ PUBLIC = {
     "loop": ["metrics"],
     "exec": ["concurrent", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads",
              "detail/blocking_state", "detail/concurrent_await"],
-    "io": ["fs", "fs_watch", "streams", "subprocess"],
+    "io": ["fs", "fs_watch", "streams", "subprocess", "terminal"],
     "testing": ["testing"],
 }
 # Public headers that declare what every layer uses: the names of tasks, futures, the loop itself.

@@ -38,5 +38,6 @@
 #include <eddy/subprocess.hpp>
 #include <eddy/taskgroups.hpp>
 #include <eddy/tasks.hpp>
+#include <eddy/terminal.hpp>
 #include <eddy/threads.hpp>
 #include <eddy/timeouts.hpp>
