@@ -3,5 +3,4 @@
 #include "seed.hpp"
 
 NO_SEED("AIO-15", "high-level and low-level API", "the low-level half, transports and protocols, is not there yet");
-NO_SEED("SYN-19", "subprocess: shell, pipes, communicate", "eddy has no subprocesses in this version");
 NO_SEED("EXE-09", "CPU work: threads against coroutines", "a question of speed: `./dev bench workers` measures it");

@@ -40,6 +40,10 @@ struct RawEvent {
   std::string name;
 };
 
+std::string join(const std::string& folder, std::string_view name) {
+  return folder.ends_with('/') ? fmt::format("{}{}", folder, name) : fmt::format("{}/{}", folder, name);
+}
+
 bool is_below(const std::string& path, const std::string& folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
 }
@@ -129,7 +133,7 @@ void WatchCore::scan(const std::string& top, bool tell_of_it) {
     while (const dirent* entry = ::readdir(open.get())) {
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
-      auto path = fmt::format("{}/{}", folder, name);
+      auto path = join(folder, name);
       const bool is_directory = entry->d_type == DT_DIR;
       if (tell_of_it) {
         tell(fs::Change::created, path, is_directory);
@@ -213,7 +217,7 @@ void WatchCore::process() {
   }
   if (event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) return self_gone(event.watch);
   const bool is_directory = (event.mask & IN_ISDIR) != 0;
-  const auto path = event.name.empty() ? known->second : fmt::format("{}/{}", known->second, event.name);
+  const auto path = event.name.empty() ? known->second : join(known->second, event.name);
   if (event.mask & IN_MOVED_FROM) return process_move(event, path);
   if (event.mask & (IN_CREATE | IN_MOVED_TO)) {
     if (may_be_double && found_.erase(path) > 0) return;
@@ -240,7 +244,7 @@ void WatchCore::process_move(RawEvent& from, const std::string& path) {
     if (is_directory) forget(path);
     return;
   }
-  const auto target = fmt::format("{}/{}", folder->second, to->name);
+  const auto target = join(folder->second, to->name);
   if (static_cast<std::size_t>(to - raw_.begin()) < doubtful_) --doubtful_;
   raw_.erase(to);
   found_.erase(target);
