@@ -13,7 +13,7 @@
 
 namespace eddy::detail {
 
-const WaitOps ProcessCore::kOps{&cancel_at_once, &detach, &describe, nullptr, nullptr, "process"};
+const WaitOps ProcessCore::kOps{&cancel_at_once, &detach, &describe_wait, nullptr, nullptr, "process"};
 
 ProcessCore::ProcessCore(Loop& loop, Spawned child, std::string name, bool leads_group, bool kill_on_destroy) noexcept
     : loop_(&loop),
@@ -78,23 +78,21 @@ bool ProcessCore::send_signal(int number) const {
   const int error = detail::send_signal(pidfd_.get(), number);
   if (error == 0) return true;
   if (error == ESRCH) return false;
-  throw_os_error(error, fmt::format("send signal {} to process {} ('{}')", number, pid_, name_));
+  throw_os_error(error, fmt::format("send signal {} to {}", number, describe()));
 }
 
 bool ProcessCore::kill_tree() const {
   if (!leads_group_) {
-    throw RuntimeError(fmt::format("process {} ('{}') has no process group of its own to kill; start it with "
-                                   ".process_group = 0",
-                                   pid_, name_));
+    throw RuntimeError(fmt::format("{} has no process group of its own to kill; start it with .process_group = 0", describe()));
   }
   const int error = send_group_signal(pidfd_.get(), pid_, SIGKILL);
   if (error == 0) return true;
   if (error == ESRCH) return false;
-  throw_os_error(error, fmt::format("kill the group of process {} ('{}')", pid_, name_));
+  throw_os_error(error, fmt::format("kill the group of {}", describe()));
 }
 
 void ProcessCore::wait(std::coroutine_handle<> where) {
-  if (!loop_) throw RuntimeError(fmt::format("process {} ('{}') belonged to a loop that is closed", pid_, name_));
+  if (!loop_) throw RuntimeError(fmt::format("{} belonged to a loop that is closed", describe()));
   TaskCore& task = current_task_core();
   task.wait(where, kOps, this);
   waiters_.push_back(static_cast<WaitNode&>(task));
@@ -113,9 +111,10 @@ void ProcessCore::detach(TaskCore& task) noexcept {
   Loop::of(*task.loop).wakeup_came();
 }
 
-void ProcessCore::describe(const TaskCore& task, Text& text) {
-  const auto& self = *static_cast<const ProcessCore*>(task.object);
-  text.add("the end of process {} ('{}')", self.pid_, self.name_);
+std::string ProcessCore::describe() const { return fmt::format("process {} ('{}')", pid_, name_); }
+
+void ProcessCore::describe_wait(const TaskCore& task, Text& text) {
+  text.add("the end of {}", static_cast<const ProcessCore*>(task.object)->describe());
 }
 
 void retain(ProcessCore& core) noexcept { core.retain(); }

@@ -43,8 +43,10 @@ class ProcessCore final : private IoWatch, public LoopResource {
 
   void look() noexcept;
   void loop_closed() noexcept override;
+  std::string describe() const override;
+  bool ends_with_loop() const noexcept override { return true; }
   static void detach(TaskCore& task) noexcept;
-  static void describe(const TaskCore& task, Text& text);
+  static void describe_wait(const TaskCore& task, Text& text);
   static const WaitOps kOps;
 
   Loop* loop_;  // null: closed
