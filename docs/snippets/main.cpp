@@ -12,5 +12,6 @@ int main() {
   eddy::run(structured_program());
   eddy::run(processes_program());
   eddy::run(transports_program());
+  eddy::run(subprocess_program());
   testing_program();
 }

@@ -16,4 +16,5 @@ eddy::Coro<> lifetimes_program();
 eddy::Coro<> structured_program();
 eddy::Coro<> processes_program();
 eddy::Coro<> transports_program();
+eddy::Coro<> subprocess_program();
 void testing_program();

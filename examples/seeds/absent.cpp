@@ -2,5 +2,4 @@
 // Rows of the tables for which eddy has no program yet, and why.
 #include "seed.hpp"
 
-NO_SEED("SYN-19", "subprocess: shell, pipes, communicate", "eddy has no subprocesses in this version");
 NO_SEED("EXE-09", "CPU work: threads against coroutines", "a question of speed: `./dev bench workers` measures it");

@@ -16,6 +16,8 @@
 #include <eddy/wait.hpp>
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/fs.hpp>
+#include <eddy/fs_watch.hpp>
 #include <eddy/functools.hpp>
 #include <eddy/futures.hpp>
 #include <eddy/generators.hpp>
@@ -33,9 +35,12 @@
 #include <eddy/result.hpp>
 #include <eddy/runners.hpp>
 #include <eddy/scopes.hpp>
+#include <eddy/signals.hpp>
 #include <eddy/streams.hpp>
+#include <eddy/subprocess.hpp>
 #include <eddy/taskgroups.hpp>
 #include <eddy/tasks.hpp>
+#include <eddy/terminal.hpp>
 #include <eddy/threads.hpp>
 #include <eddy/timeouts.hpp>
 #include <eddy/transports.hpp>

@@ -6,9 +6,8 @@
 #include <sys/types.h>
 
 #include <optional>
-#include <string>
 
-#include "base/unique_fd.hpp"
+#include "base/spawn.hpp"
 
 namespace eddy::detail {
 
@@ -16,9 +15,6 @@ namespace eddy::detail {
 inline constexpr std::uint32_t kCall = 1;  // run it, answer with what it gave, wait for the next
 inline constexpr std::uint32_t kResult = 2;
 inline constexpr std::uint32_t kProcess = 3;  // run it, then end with its exit code
-
-/// The exit code when somebody else took it: SIGCHLD is ignored, or a wait() for any child.
-inline constexpr int kExitCodeLost = 255;
 
 struct ChildProcess {
   pid_t pid = -1;
@@ -36,9 +32,6 @@ struct ChildProcess {
 /// Starts this program's file once more, as a worker: see worker_entry.cpp. Throws OSError, RuntimeError in a
 /// process that should be a worker itself.
 ChildProcess start_worker();
-
-/// "died by signal 6 (Aborted)", "ended with exit code 3"
-std::string describe_exit(int exit_code);
 
 /// Whether this program's start passed through worker_entry.cpp, as a worker's will.
 bool worker_entry_is_in_place() noexcept;

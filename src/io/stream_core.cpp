@@ -173,6 +173,7 @@ void StreamCore::ended() noexcept {
 }
 
 void StreamCore::read_failed(int error_number) noexcept {
+  if (terminal_ && error_number == EIO) return ended();
   asked_ = false;
   read_error_ = error_number;
   if (!pumping_) wake_reader();
@@ -280,7 +281,10 @@ void StreamCore::sent(std::size_t count) noexcept {
 void StreamCore::after_flush() noexcept {
   if (queued() <= kLowWater) wake_all(drainers_);
   if (queued() > 0 || lost_) return;
-  if (eof_wanted_ && !std::exchange(eof_sent_, true)) driver_->shut_down_writing();
+  if (eof_wanted_ && !std::exchange(eof_sent_, true)) {
+    if (write_only_) closing_ = true;
+    else driver_->shut_down_writing();
+  }
   if (closing_) finish_close();
 }
 
@@ -423,6 +427,14 @@ Streams make_streams(Loop& loop, int fd, std::size_t limit) {
   core->attach(loop.backend->make_stream(fd, *core));
   owner.release();
   return streams;
+}
+
+StreamReader make_pipe_reader(Loop& loop, int fd, std::size_t limit) { return make_streams(loop, fd, limit).reader; }
+
+StreamWriter make_pipe_writer(Loop& loop, int fd) {
+  auto writer = make_streams(loop, fd, 0).writer;
+  writer.core().set_write_only();
+  return writer;
 }
 
 }  // namespace eddy::detail

@@ -26,6 +26,12 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   StreamCore(const StreamCore&) = delete;
   StreamCore& operator=(const StreamCore&) = delete;
 
+  /// Of a pipe's writing end: the end of what is written is its close.
+  void set_write_only() noexcept { write_only_ = true; }
+
+  /// Of a terminal: EIO says that its other side is closed, which is the end of the stream.
+  void set_terminal() noexcept { terminal_ = true; }
+
   /// Opens it. Call once.
   void attach(std::unique_ptr<StreamDriver> driver);
 
@@ -128,6 +134,8 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool lost_ = false;
   bool closing_ = false;
   bool eof_wanted_ = false, eof_sent_ = false;
+  bool write_only_ = false;
+  bool terminal_ = false;
   bool hung_up_ = false;
   bool has_peer_ = false;  // outside of this process
   void (*hangup_call_)(void*) noexcept = nullptr;
@@ -138,5 +146,8 @@ using MakeDriver = std::function<std::unique_ptr<StreamDriver>(StreamSink&)>;
 Streams make_streams(Loop& loop, const MakeDriver& make_driver, std::size_t limit);
 /// Wraps a connected, non-blocking descriptor, which it takes over, also when it throws.
 Streams make_streams(Loop& loop, int fd, std::size_t limit);
+/// The same for one end of a pipe.
+StreamReader make_pipe_reader(Loop& loop, int fd, std::size_t limit);
+StreamWriter make_pipe_writer(Loop& loop, int fd);
 
 }  // namespace eddy::detail

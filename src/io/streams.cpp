@@ -78,9 +78,9 @@ Coro<Streams> open_pipe() {
   if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) throw_os_error(errno, "pipe");
   auto& loop = detail::Loop::running();
   detail::UniqueFd writing(ends[1]);
-  auto reading = detail::make_streams(loop, ends[0], 64 * 1024);
-  auto written = detail::make_streams(loop, writing.release(), 64 * 1024);
-  co_return Streams{std::move(reading.reader), std::move(written.writer)};
+  auto reader = detail::make_pipe_reader(loop, ends[0], 64 * 1024);
+  auto writer = detail::make_pipe_writer(loop, writing.release());
+  co_return Streams{std::move(reader), std::move(writer)};
 }
 
 }  // namespace eddy

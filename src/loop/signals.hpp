@@ -7,10 +7,26 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <string>
+#include <vector>
 
 #include "loop/backend.hpp"
 
 namespace eddy::detail {
+
+/// Somebody who hears of signals beside the callbacks.
+class SignalListener {
+ public:
+  virtual void came(int number) noexcept = 0;
+  /// The loop is closing: it hears no more, and need not unlisten().
+  virtual void closed() noexcept = 0;
+
+ protected:
+  ~SignalListener() = default;
+};
+
+/// "INT", "real-time"
+std::string name_of_signal(int number);
 
 /// Signal handlers of one loop. A signal belongs to one loop of the process at a time.
 class SignalHandlers {
@@ -24,6 +40,10 @@ class SignalHandlers {
   /// False if there is none, or only one of the other kind: the user's, or run()'s own for Ctrl-C.
   bool remove(int signal, bool internal);
 
+  /// Throws as set(). While anybody listens, run()'s own callback for Ctrl-C is not called.
+  void listen(int signal, SignalListener& listener);
+  void unlisten(int signal, SignalListener& listener) noexcept;
+
   /// From the C handler.
   void note() noexcept;
   /// Whether one has come that was not delivered. Cheap: one relaxed load.
@@ -35,9 +55,15 @@ class SignalHandlers {
  private:
   struct Entry {
     CallbackCore* callback = nullptr;
+    std::vector<SignalListener*> listeners;
     struct sigaction previous {};
     bool internal = false;
+    bool in_use() const noexcept { return callback || !listeners.empty(); }
   };
+  Entry& claim(int signal);
+  void give_back(int signal) noexcept;
+  void drop_callback(Entry& entry) noexcept;
+
   Backend& backend_;
   std::atomic<bool> pending_{false};
   std::array<Entry, 65> entries_{};

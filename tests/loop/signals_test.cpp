@@ -6,6 +6,7 @@
 
 #include <sys/time.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <ctime>
@@ -117,6 +118,105 @@ BACKEND_TEST(Signals, LOOP_34_ThatInterruptTheWaitLoseNoTimer) {
   ::setitimer(ITIMER_REAL, &never, nullptr);
   ::sigaction(SIGALRM, &before, nullptr);
   EXPECT_GE(loop().time() - begin, 30ms);
+}
+
+// --- signals() ----------------------------------------------------------------------------------------------
+
+ASYNC_TEST(SignalReceivers, GiveEachSignalOnceByNumber) {
+  auto signals = eddy::signals({SIGUSR2, SIGUSR1});
+  for (int i = 0; i < 3; ++i) ::raise(SIGUSR2), ::raise(SIGUSR1);
+  co_await eddy::testing::settle();
+  const auto first = co_await signals.next();
+  const auto second = co_await signals.next();
+  EXPECT_EQ(first, SIGUSR1);
+  EXPECT_EQ(second, SIGUSR2);
+}
+
+BACKEND_TEST(SignalReceivers, WakeTheLoop) {
+  auto signals = eddy::signals({SIGUSR1});
+  const auto self = ::pthread_self();
+  std::thread sender([self] {
+    std::this_thread::sleep_for(10ms);
+    ::pthread_kill(self, SIGUSR1);
+  });
+  const auto number = co_await signals.next();
+  EXPECT_EQ(number, SIGUSR1);
+  sender.join();
+}
+
+ASYNC_TEST(SignalReceivers, ShareASignalWithAHandlerAndGiveItBackWithTheLast) {
+  int calls = 0;
+  loop().add_signal_handler(SIGUSR1, [&] { ++calls; });
+  {
+    auto one = eddy::signals({SIGUSR1}), two = eddy::signals({SIGUSR1});
+    ::raise(SIGUSR1);
+    const auto first = co_await one.next();
+    const auto second = co_await two.next();
+    EXPECT_EQ(first, SIGUSR1);
+    EXPECT_EQ(second, SIGUSR1);
+    EXPECT_TRUE(loop().remove_signal_handler(SIGUSR1));
+    EXPECT_NE(action_of(SIGUSR1), SIG_DFL);
+  }
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(action_of(SIGUSR1), SIG_DFL);
+}
+
+ASYNC_TEST(SignalReceivers, LoseNoneToACancellation) {
+  auto signals = eddy::signals({SIGUSR1});
+  auto wait = [&]() -> Coro<> { co_await signals.next(); };
+  auto task = eddy::create_task(wait());
+  co_await eddy::testing::settle();
+  ::raise(SIGUSR1);
+  task.cancel();
+  co_await eddy::testing::settle();
+  EXPECT_TRUE(task.cancelled());
+  const auto number = co_await signals.next();
+  EXPECT_EQ(number, SIGUSR1);
+}
+
+ASYNC_TEST(SignalReceivers, ServeOneTaskAtATimeAndSayWhatTheyWaitFor) {
+  auto signals = eddy::signals({SIGUSR1, SIGHUP});
+  auto wait = [&]() -> Coro<> { co_await signals.next(); };
+  auto task = eddy::create_task(wait());
+  co_await eddy::testing::settle();
+  EXPECT_EQ(TEXT_OF(eddy::RuntimeError, static_cast<void>(signals.next())),
+            "another task already waits for these signals; one task waits at a time");
+  const auto tree = eddy::format_task_tree();
+  EXPECT_NE(tree.find("a signal: USR1 HUP"), tree.npos) << tree;
+  task.cancel();
+}
+
+ASYNC_TEST(SignalReceivers, RefuseWhatCannotBeCaughtAndLeaveNothingBehind) {
+  EXPECT_EQ(TEXT_OF(eddy::ValueError, eddy::signals({SIGUSR1, SIGKILL})), "signal 9 (KILL) cannot be caught");
+  EXPECT_EQ(TEXT_OF(eddy::ValueError, eddy::signals({SIGUSR1, 0})), "signal 0: signal numbers are 1 to 64");
+  EXPECT_EQ(action_of(SIGUSR1), SIG_DFL);
+  co_return;
+}
+
+TEST(SignalReceivers, MayOutliveTheirLoop) {
+  std::optional<eddy::Signals> signals;
+  auto main = [&]() -> Coro<> {
+    signals = eddy::signals({SIGUSR1});
+    co_return;
+  };
+  eddy::run(main());
+  EXPECT_EQ(action_of(SIGUSR1), SIG_DFL);
+}
+
+// A signal reaches the loop whatever thread the kernel gives it to, also one that was there before the handler.
+BACKEND_TEST(Signals, ReachTheLoopThroughAnyThread) {
+  std::atomic<bool> go{false}, over{false};
+  std::thread older([&] {
+    while (!go) std::this_thread::sleep_for(1ms);
+    ::pthread_kill(::pthread_self(), SIGUSR1);
+    while (!over) std::this_thread::sleep_for(1ms);
+  });
+  auto signals = eddy::signals({SIGUSR1});
+  go = true;
+  const auto number = co_await signals.next();
+  EXPECT_EQ(number, SIGUSR1);
+  over = true;
+  older.join();
 }
 
 // --- Ctrl-C: each in a process of its own ------------------------------------------------------------------
@@ -294,6 +394,27 @@ TEST(CtrlC, GoesToAHandlerOfTheProgramsOwn) {
   child.interrupt();
   EXPECT_EQ(child.read_until("."), "stopped.");
   EXPECT_EQ(child.wait(), 0);
+}
+
+TEST(CtrlC, GoesToAReceiverWhileThereIsOneAndCancelsAgainAfterIt) {
+  Child child([] {
+    auto main = []() -> Coro<> {
+      {
+        auto stops = eddy::signals({SIGINT});
+        say("ready,");
+        const auto number = co_await stops.next();
+        if (number == SIGINT) say("heard,");
+      }
+      co_await sleep_and_tell();
+    };
+    return run_and_tell(main());
+  });
+  child.read_until("ready,");
+  child.interrupt();
+  child.read_until("heard,ready,");
+  child.interrupt();
+  EXPECT_EQ(child.read_until("."), "unwound,KeyboardInterrupt.");
+  EXPECT_EQ(WEXITSTATUS(child.wait()), 3);
 }
 
 ASYNC_TEST(CtrlC, OfRunItselfIsNotTheUsersToRemove) {
