@@ -29,8 +29,12 @@
 #include <eddy/queues.hpp>
 #include <eddy/race.hpp>
 #include <eddy/result.hpp>
+#include <eddy/retry.hpp>
 #include <eddy/runners.hpp>
 #include <eddy/scopes.hpp>
+#include <eddy/select.hpp>
+#include <eddy/selectors.hpp>
+#include <eddy/sockets.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/taskgroups.hpp>
 #include <eddy/tasks.hpp>

@@ -35,6 +35,22 @@ Address::Address(std::string_view host, int port) {
   *this = from_data(&v6, sizeof v6);
 }
 
+Address Address::from_path(std::string_view path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const bool is_abstract = !path.empty() && path[0] == '\0';
+  constexpr std::size_t kMost = sizeof address.sun_path - 1;
+  if (path.size() > kMost) {
+    throw ValueError(fmt::format("unix address '{}' has {} bytes; at most {} are possible",
+                                 is_abstract ? path.substr(1) : path, path.size(), kMost));
+  }
+  if (!is_abstract && path.find('\0') != path.npos) throw ValueError("unix address: the path has a zero byte in it");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  // Of an abstract name every byte counts, so its size says where it ends; a path ends with a zero byte.
+  const auto size = offsetof(sockaddr_un, sun_path) + path.size() + (path.empty() || is_abstract ? 0 : 1);
+  return from_data(&address, size);
+}
+
 Address Address::from_data(const void* sockaddr, std::size_t size) noexcept {
   Address address;
   address.size_ = static_cast<std::uint32_t>(size < sizeof address.storage_ ? size : sizeof address.storage_);

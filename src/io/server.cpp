@@ -15,6 +15,7 @@
 #include "io/resolve.hpp"
 #include "io/sockets.hpp"
 #include "io/stream_core.hpp"
+#include "io/unix_path.hpp"
 
 namespace eddy {
 namespace detail {
@@ -29,16 +30,31 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
     for (auto address : addresses) {
       // With port 0, all families share the port that the first was given.
       if (address.port() == 0 && !addresses_.empty()) address = Address(address.host(), addresses_.front().port());
-      auto fd = listen_on(address, options_.backlog, options_.reuse_address, options_.reuse_port);
-      addresses_.push_back(local_of(fd.get()));
-      listeners_.push_back(loop_.backend->make_listener(fd.get(), *this));
-      fd.release();
+      take(listen_on(address, options_.backlog, options_.reuse_address, options_.reuse_port));
     }
+    begin();
+  }
+  void listen_unix(const Address& address, int mode, bool cleanup) {
+    auto fd = listen_on_path(address, options_.backlog, mode);
+    SocketFile file(address);
+    take(std::move(fd));
+    if (cleanup) file_ = std::move(file);
+    begin();
+  }
+
+ private:
+  void take(UniqueFd fd) {
+    addresses_.push_back(local_of(fd.get()));
+    listeners_.push_back(loop_.backend->make_listener(fd.get(), *this));
+    fd.release();
+  }
+  void begin() {
     loop_.resources.push_back(static_cast<LoopResource&>(*this));
     loop_.expect_wakeup();
     self_ = shared_from_this();
   }
 
+ public:
   bool is_serving() const noexcept { return !listeners_.empty(); }
   std::size_t connections() const noexcept { return tasks_.size(); }
   const std::vector<Address>& addresses() const noexcept { return addresses_; }
@@ -63,7 +79,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
 
   void accepted(int fd) noexcept override {
     try {
-      set_nodelay(fd);
+      if (addresses_.front().family() != AF_UNIX) set_nodelay(fd);
       auto streams = make_streams(loop_, fd, options_.limit);
       const ContextEntry registered(context_);  // each connection gets a copy of start_server()'s context
       auto task = Task<>::start(loop_, serve(shared_from_this(), std::move(streams)), {}, {"", 0});
@@ -125,6 +141,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   }
 
   void stop_listening() noexcept {
+    file_.remove();  // before another server can take the path
     listeners_.clear();
     resume_.cancel();
     loop_.wakeup_came();
@@ -138,6 +155,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   std::shared_ptr<ConnectionHandler> handler_;
   ServerOptions options_;
   std::vector<Address> addresses_;
+  SocketFile file_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Task<>> tasks_;
   std::unordered_map<const TaskCore*, std::size_t> indices_;  // where a task stands in tasks_
@@ -152,6 +170,15 @@ Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::strin
   auto addresses = co_await resolve(host, port, true);
   auto core = std::make_shared<ServerCore>(Loop::running(), std::move(handler), options);
   core->listen(addresses);
+  co_return Server(std::move(core));
+}
+
+Coro<Server> start_unix_server(std::shared_ptr<ConnectionHandler> handler, std::string path, UnixServerOptions options) {
+  const auto address = Address::from_path(path);
+  const ServerOptions common{.limit = options.limit, .backlog = options.backlog,
+                             .max_connections = options.max_connections};
+  auto core = std::make_shared<ServerCore>(Loop::running(), std::move(handler), common);
+  core->listen_unix(address, options.mode, options.cleanup_socket);
   co_return Server(std::move(core));
 }
 

@@ -28,4 +28,9 @@ UniqueFd listen_on(const Address& address, int backlog, bool reuse_address, bool
 
 void set_nodelay(int fd) noexcept;
 
+/// Connects a non-blocking socket of any kind. Throws OSError that names the address.
+Coro<> connect_socket(int fd, Address address);
+/// SO_PEERCRED of a Unix socket. Throws OSError for others.
+PeerCredentials credentials_of(int fd);
+
 }  // namespace eddy::detail

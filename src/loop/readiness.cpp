@@ -9,8 +9,6 @@
 // connections that are ready at once, one after the other then uses the memory that is warm.
 #include <eddy/exceptions.hpp>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,34 +16,12 @@
 #include <cerrno>
 #include <ctime>
 
+#include "base/quiet_pipe.hpp"
 #include "base/unique_fd.hpp"
 #include "loop/backend.hpp"
 
 namespace eddy::detail {
 namespace {
-
-// Keeps SIGPIPE from ending the process: a pipe has no MSG_NOSIGNAL. The signal goes to the thread that
-// writes, so holding it back and taking it out of the queue here disturbs nobody else.
-class QuietPipe {
- public:
-  QuietPipe() noexcept {
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  QuietPipe(const QuietPipe&) = delete;
-  ~QuietPipe() {
-    if (sigismember(&before_, SIGPIPE)) return;
-    const int saved = errno;
-    const timespec at_once{};
-    if (saved == EPIPE) ::sigtimedwait(&pipe_, nullptr, &at_once);
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    errno = saved;
-  }
-
- private:
-  sigset_t pipe_, before_;
-};
 
 class ReadinessStream final : public StreamDriver, private IoWatch {
  public:
