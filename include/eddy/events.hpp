@@ -189,6 +189,10 @@ class EventLoop {
                                   std::optional<std::size_t> count = std::nullopt, bool fallback = true);
   /// Descriptors over a Unix socket, with at least one byte. They must stay open until it is done.
   Coro<std::size_t> sock_send_fds(const Socket& socket, std::string data, std::vector<int> descriptors);
+  template <std::convertible_to<int>... Descriptor>
+  Coro<std::size_t> sock_send_fds(const Socket& socket, std::string data, Descriptor... descriptors) {
+    return sock_send_fds(socket, std::move(data), std::vector<int>{static_cast<int>(descriptors)...});
+  }
   Coro<ReceivedDescriptors> sock_recv_fds(const Socket& socket, std::size_t n, std::size_t most);
 
   /// Calls `callback()` on the loop whenever the process gets `signal`. Throws ValueError for a signal that
