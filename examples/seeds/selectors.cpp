@@ -2,8 +2,11 @@
 // Table 1b: models of I/O, select, poll, epoll, selectors. On real sockets and the real clock.
 #include <aio.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>

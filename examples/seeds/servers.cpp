@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Table 1b, and STR-07 of 1e: models of servers, events, retries, foreign libraries, many clients.
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Python's `select`: the three system calls themselves, with all their flags. selectors.hpp puts one interface over them.
+// The flags are the system's: include <poll.h> or <sys/epoll.h>.
 #pragma once
 
-#include <poll.h>
-#include <sys/epoll.h>
-
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <eddy/clock.hpp>
@@ -14,12 +13,16 @@
 #include <type_traits>
 #include <vector>
 
+struct epoll_event;
+
 namespace eddy {
 
 namespace detail {
 
 class EpollCore;
 class PollTable;
+
+inline constexpr unsigned kInPriOut = 7;  // POLLIN | POLLPRI | POLLOUT, and epoll's
 
 /// The places in each list of those that are ready.
 struct SelectPlaces {
@@ -91,7 +94,7 @@ class Poll {
 
   /// POLLIN, POLLPRI, POLLOUT, POLLRDHUP or several. A registered descriptor gets the new events. Throws ValueError for
   /// a negative descriptor.
-  void register_(int fd, unsigned events = POLLIN | POLLPRI | POLLOUT);
+  void register_(int fd, unsigned events = detail::kInPriOut);
   /// Throws FileNotFoundError if it is not registered.
   void modify(int fd, unsigned events);
   /// Throws KeyError if it is not registered.
@@ -116,7 +119,7 @@ class Epoll {
 
   /// EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP with EPOLLET, EPOLLONESHOT, EPOLLEXCLUSIVE, EPOLLWAKEUP. Throws FileExistsError
   /// if it is registered, PermissionError for what cannot be polled: a regular file.
-  void register_(int fd, unsigned events = EPOLLIN | EPOLLPRI | EPOLLOUT);
+  void register_(int fd, unsigned events = detail::kInPriOut);
   /// With a word of the caller's, which wait() gives back in `data.u64` in the place of the descriptor.
   void register_(int fd, unsigned events, std::uint64_t data);
   /// Throws FileNotFoundError if it is not registered.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Python's `socket`, as a type that owns its descriptor. Its calls block, or throw BlockingIOError where it is
-// non-blocking; `loop.sock_…` are the awaitable ones (events.hpp). Most programs want streams.hpp instead.
+// non-blocking; `loop.sock_…` are the awaitable ones (events.hpp). Most programs want streams.hpp instead. AF_…, SOCK_…,
+// MSG_… are the system's: include <sys/socket.h>.
 #pragma once
-
-#include <sys/socket.h>
 
 #include <cstddef>
 #include <eddy/addresses.hpp>
@@ -17,6 +16,10 @@
 #include <vector>
 
 namespace eddy {
+
+namespace detail {
+inline constexpr int kLocal = 1, kInternet = 2, kStream = 1;  // AF_UNIX, AF_INET, SOCK_STREAM
+}
 
 /// Owns a descriptor: one that came over a socket.
 class FileDescriptor {
@@ -62,8 +65,8 @@ struct ReceivedDescriptors {
 /// For one thread at a time. Closing it ends what tasks of this thread's loop do with it: ClosedResourceError.
 class Socket {
  public:
-  /// `type` may have SOCK_NONBLOCK.
-  explicit Socket(int family = AF_INET, int type = SOCK_STREAM, int protocol = 0);
+  /// AF_INET, SOCK_STREAM unless given. `type` may have SOCK_NONBLOCK.
+  explicit Socket(int family = detail::kInternet, int type = detail::kStream, int protocol = 0);
   /// Takes over an open socket. Throws OSError if it is none, and leaves it to the caller.
   static Socket from_fd(int fd);
   Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), timeout_(other.timeout_) {}
@@ -167,8 +170,8 @@ struct Accepted {
   Address address;
 };
 
-/// Two connected sockets.
-std::pair<Socket, Socket> socketpair(int family = AF_UNIX, int type = SOCK_STREAM, int protocol = 0);
+/// Two connected sockets; AF_UNIX, SOCK_STREAM unless given.
+std::pair<Socket, Socket> socketpair(int family = detail::kLocal, int type = detail::kStream, int protocol = 0);
 
 /// As the loop's: suspends until the descriptor can be read (written) without waiting.
 inline auto wait_readable(int fd) { return detail::DescriptorWait(fd, false); }

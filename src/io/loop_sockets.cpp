@@ -6,6 +6,7 @@
 #include <eddy/tasks.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>

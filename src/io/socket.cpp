@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <ctime>

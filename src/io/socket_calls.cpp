@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>

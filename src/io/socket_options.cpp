@@ -4,12 +4,16 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 
 #include "io/sockets.hpp"
 
 namespace eddy {
+
+static_assert(detail::kLocal == AF_UNIX && detail::kInternet == AF_INET && detail::kStream == SOCK_STREAM);
+
 namespace {
 
 struct Option {

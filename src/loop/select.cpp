@@ -2,6 +2,8 @@
 #include <eddy/exceptions.hpp>
 #include <eddy/select.hpp>
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/epoll.h>
 
 #include <cerrno>
 #include <ctime>
@@ -11,6 +13,9 @@
 #include "loop/select_call.hpp"
 
 namespace eddy {
+
+static_assert(detail::kInPriOut == (POLLIN | POLLPRI | POLLOUT) && detail::kInPriOut == (EPOLLIN | EPOLLPRI | EPOLLOUT));
+
 namespace {
 
 // A wait that goes on after signals: how much of it is left, in ns.

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <unistd.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <thread>
@@ -33,7 +34,7 @@ std::array<char, 16> buffer;
 
 }  // namespace
 
-TEST(Sockets, IO_02_BlockByDefaultAndSayWhatTheyAre) {
+TEST(Sockets, BlockByDefaultAndSayWhatTheyAre) {
   Socket socket(AF_INET6, SOCK_DGRAM);
   EXPECT_TRUE(socket.get_blocking());
   EXPECT_FALSE(socket.timeout().has_value());
@@ -62,7 +63,7 @@ TEST(Sockets, ConnectAcceptSendAndReceive) {
   EXPECT_EQ(accepted.socket.recv(100), "");
 }
 
-TEST(Sockets, IO_03_NonBlockingOnesSayThatTheyWouldWait) {
+TEST(Sockets, NonBlockingOnesSayThatTheyWouldWait) {
   Listening server;
   server.socket.set_blocking(false);
   EXPECT_EQ(TEXT_OF(eddy::BlockingIOError, server.socket.accept()),

@@ -6,6 +6,9 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <thread>
@@ -21,7 +24,7 @@ using eddy::detail::UniqueFd;
 
 using Events = std::vector<PollEvent>;
 
-TEST(Select, IO_07_GivesBackTheObjectsThatWerePassedIn) {
+TEST(Select, GivesBackTheObjectsThatWerePassedIn) {
   auto [a, b] = eddy::socketpair();
   auto [c, d] = eddy::socketpair();
   b.send("x");
@@ -31,7 +34,7 @@ TEST(Select, IO_07_GivesBackTheObjectsThatWerePassedIn) {
   EXPECT_TRUE(exceptional.empty());
 }
 
-TEST(Select, IO_07_TimesOutWithThreeEmptyLists) {
+TEST(Select, TimesOutWithThreeEmptyLists) {
   auto [a, b] = eddy::socketpair();
   const auto began = std::chrono::steady_clock::now();
   const auto lists = eddy::select({a.fileno()}, {}, {}, 10ms);
@@ -94,7 +97,7 @@ TEST(PollObjects, TellHangUpsWhetherAskedOrNotAndClosedDescriptors) {
   EXPECT_EQ(poll.poll(1s), (Events{{number, POLLNVAL}}));
 }
 
-TEST(PollObjects, IO_10_FindTheReadyOneAmongTwoThousand) {
+TEST(PollObjects, FindTheReadyOneAmongTwoThousand) {
   auto [a, b] = eddy::socketpair();
   rlim_t room = 0;
   {
@@ -118,7 +121,7 @@ TEST(PollObjects, IO_10_FindTheReadyOneAmongTwoThousand) {
   EXPECT_EQ(poll.poll(1s), (Events{{c.fileno(), POLLIN}}));
 }
 
-TEST(EpollObjects, IO_13_RegisterModifyUnregister) {
+TEST(EpollObjects, RegisterModifyUnregister) {
   auto [a, b] = eddy::socketpair();
   Epoll epoll;
   epoll.register_(a.fileno());
@@ -136,7 +139,7 @@ TEST(EpollObjects, IO_13_RegisterModifyUnregister) {
             fmt::format("epoll: unregister descriptor {}: No such file or directory", a.fileno()));
 }
 
-TEST(EpollObjects, IO_11_AndIO_12_TellStatesAndChanges) {
+TEST(EpollObjects, TellStatesAndChanges) {
   auto [a, b] = eddy::socketpair();
   Epoll level, edge;
   level.register_(a.fileno(), EPOLLIN);
@@ -179,7 +182,7 @@ TEST(EpollObjects, SEL_2_TellHalfClosesAndTakeTheRareFlags) {
             fmt::format("epoll: modify descriptor {}: Invalid argument", c.fileno()));
 }
 
-TEST(EpollObjects, IO_14_FillTheCallersArrayAndNoMore) {
+TEST(EpollObjects, FillTheCallersArrayAndNoMore) {
   std::vector<std::pair<Socket, Socket>> pairs;
   Epoll epoll;
   for (std::uint64_t i = 0; i < 3; ++i) {
@@ -201,7 +204,7 @@ TEST(EpollObjects, IO_14_FillTheCallersArrayAndNoMore) {
   EXPECT_EQ(TEXT_OF(eddy::ValueError, epoll.wait({}, 0s)), "epoll: the array for events has no room");
 }
 
-TEST(EpollObjects, IO_14_ASignalThatTheMaskHoldsBackDoesNotInterrupt) {
+TEST(EpollObjects, ASignalThatTheMaskHoldsBackDoesNotInterrupt) {
   static volatile sig_atomic_t handled;
   handled = 0;
   struct sigaction action {}, before {};

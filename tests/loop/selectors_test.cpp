@@ -7,6 +7,7 @@
 #include <sys/select.h>
 #include <sys/time.h>
 #include <unistd.h>
+#include <sys/socket.h>
 
 #include <cstdlib>
 #include <functional>
@@ -98,7 +99,7 @@ TEST_P(Selectors, SEL_1_RegisterGivesAKeyAndKeepsItsData) {
   EXPECT_EQ(selector.get_key(a.fileno()).fd, a.fileno());
 }
 
-TEST_P(Selectors, IO_11_TellAStateAgainUntilItIsOver) {
+TEST_P(Selectors, TellAStateAgainUntilItIsOver) {
   selector.register_(a, EVENT_READ);
   EXPECT_EQ(ready(), "");
   b.send("0123456789");
@@ -119,7 +120,7 @@ TEST_P(Selectors, TellOnlyWhatWasAskedFor) {
   EXPECT_EQ(ready(), "a:RW");
 }
 
-TEST_P(Selectors, IO_18_OneDescriptorRegistersOnce) {
+TEST_P(Selectors, OneDescriptorRegistersOnce) {
   selector.register_(a.fileno(), EVENT_READ);
   EXPECT_EQ(TEXT_OF(eddy::KeyError, selector.register_(a.fileno(), EVENT_WRITE)),
             fmt::format("descriptor {} is already registered", a.fileno()));
@@ -250,7 +251,7 @@ TEST_P(Selectors, TellOfHundredsAtOnce) {
   EXPECT_EQ(selector.select(1s).size(), std::size_t{kMany});
 }
 
-TEST_P(Selectors, IO_17_KeysCarryCallbacks) {
+TEST_P(Selectors, KeysCarryCallbacks) {
   using Callback = std::function<void(Socket&)>;
   std::string echoed;
   Callback echo = [&](Socket& socket) {
@@ -268,7 +269,7 @@ TEST_P(Selectors, IO_17_KeysCarryCallbacks) {
   EXPECT_EQ(echoed, "onetwo");
 }
 
-TEST(EpollSelectors, IO_12_TellAChangeOnce) {
+TEST(EpollSelectors, TellAChangeOnce) {
   eddy::EpollSelector selector;
   auto [a, b] = eddy::socketpair();
   selector.register_(a, EVENT_READ | EVENT_EDGE);
@@ -311,7 +312,7 @@ TEST(EpollSelectors, RefuseARegularFile) {
             fmt::format("watch descriptor {}: Operation not permitted", file.get()));
 }
 
-TEST(SelectSelectors, IO_09_TakeDescriptorsBelowFdSetsizeOnly) {
+TEST(SelectSelectors, TakeDescriptorsBelowFdSetsizeOnly) {
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   if (limit.rlim_cur <= FD_SETSIZE) {
@@ -332,7 +333,7 @@ TEST(SelectSelectors, IO_09_TakeDescriptorsBelowFdSetsizeOnly) {
   EXPECT_EQ(poll.select(1s).size(), 1u);
 }
 
-TEST(DefaultSelectors, IO_16_AreEpollUnlessTheEnvironmentNamesAnother) {
+TEST(DefaultSelectors, AreEpollUnlessTheEnvironmentNamesAnother) {
   ::unsetenv("EDDY_SELECTOR");
   EXPECT_EQ(eddy::DefaultSelector().name(), "epoll");
   for (const char* name : {"poll", "select", "epoll"}) {

@@ -24,7 +24,7 @@ struct Unsteady {
 
 }  // namespace
 
-ASYNC_TEST(Retry, IO_25_TwoFailuresAndASuccessAreThreeCalls) {
+ASYNC_TEST(Retry, TwoFailuresAndASuccessAreThreeCalls) {
   Unsteady unsteady{2};
   const int value = co_await retry(std::ref(unsteady));
   EXPECT_EQ(value, 42);
@@ -32,7 +32,7 @@ ASYNC_TEST(Retry, IO_25_TwoFailuresAndASuccessAreThreeCalls) {
   EXPECT_EQ(now(), 0s);
 }
 
-ASYNC_TEST(Retry, IO_25_ThreeFailuresThrowTheLast) {
+ASYNC_TEST(Retry, ThreeFailuresThrowTheLast) {
   Unsteady unsteady{3};
   const auto error = co_await error_of<eddy::OSError>(retry(std::ref(unsteady)));
   EXPECT_STREQ(error.what(), "failure 3");
