@@ -307,5 +307,26 @@ def udp(options):
                   ("datagrams in batches, CPU a datagram, x system calls by hand", ratio["batch"], 1.15)]
 
 
-SUITES = {"core": core, "generators": generators, "workers": workers, "inside": inside,
+def selectors(options):
+    """What it costs to hear of an event, by selector, with idle descriptors beside it and without."""
+    runs = {}
+    for _ in range(options.rounds):
+        text = quietest(lambda: (output_of([os.path.join(options.bin, "micro_selectors")], "0"), 0))
+        for line in text.splitlines():
+            name, value = line.split()
+            runs.setdefault(name, []).append(float(value))
+    best = {name: min(values) for name, values in runs.items()}
+    settings = [("1 active, 10 idle", "idle_10"), ("1 active, 100 idle", "idle_100"), ("1 active, 1000 idle", "idle_1000"),
+                ("5 active, 1000 idle", "idle_1000_active_5"), ("20 busy, none idle", "busy_20")]
+    kinds = ["select", "poll", "epoll", "raw"]
+    rows = [[title, *(number(best[f"{kind}_{item}"]) for kind in kinds),
+             f"{best[f'select_{item}'] / best[f'epoll_{item}']:.2f}"] for title, item in settings]
+    text = ("Nanoseconds an event, best of the rounds ([micro_selectors.cpp](micro_selectors.cpp)): a byte is written, heard of\n"
+            "and read. `epoll_wait` is the call by itself, without a selector's keys.\n\n")
+    text += table(["sockets", "select", "poll", "epoll", "epoll_wait", "select / epoll"], rows)
+    return text, [("epoll: an event beside 1000 idle descriptors, x 10 idle", best["epoll_idle_1000"] / best["epoll_idle_10"], 1.5),
+                  ("EpollSelector, 20 busy, x epoll_wait", best["epoll_busy_20"] / best["raw_busy_20"], 1.5)]
+
+
+SUITES = {"core": core, "generators": generators, "workers": workers, "selectors": selectors, "inside": inside,
           "echo": echo, "udp": udp, "http": http, "compile": compile_times}

@@ -28,15 +28,15 @@ LAYERS = ["base", "loop", "task", "inspect", "exec", "io", "twisted", "testing",
 PUBLIC = {
     "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list",
              "detail/pack_fields", "pack"],
-    "loop": ["metrics"],
+    "loop": ["metrics", "select", "selectors"],
     "exec": ["concurrent", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads",
              "detail/blocking_state", "detail/concurrent_await"],
-    "io": ["datagrams", "fs", "fs_watch", "protocols", "streams", "subprocess", "terminal", "transports"],
+    "io": ["datagrams", "fs", "fs_watch", "protocols", "sockets", "streams", "subprocess", "terminal", "transports"],
     "twisted": ["twisted"],
     "testing": ["testing"],
 }
 # Public headers that declare what every layer uses: the names of tasks, futures, the loop itself.
-CORE = ["await", "callback", "future_await", "result_slot", "task_core"]
+CORE = ["await", "callback", "descriptor_wait", "future_await", "result_slot", "task_core"]
 
 
 def tracked(*patterns):

@@ -13,5 +13,6 @@ int main() {
   eddy::run(processes_program());
   eddy::run(transports_program());
   eddy::run(subprocess_program());
+  eddy::run(sockets_program());
   testing_program();
 }

@@ -17,4 +17,5 @@ eddy::Coro<> structured_program();
 eddy::Coro<> processes_program();
 eddy::Coro<> transports_program();
 eddy::Coro<> subprocess_program();
+eddy::Coro<> sockets_program();
 void testing_program();

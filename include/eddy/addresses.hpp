@@ -16,7 +16,11 @@ class Address {
   /// port beyond 65535.
   Address(std::string_view host, int port);
 
-  /// "127.0.0.1", "::1"; of a Unix socket its path.
+  /// Of a Unix socket: a path of at most 107 bytes; with "@" or a zero byte in front, an abstract name, which is no file
+  /// (the file "@x" is "./@x"); empty: the system chooses an abstract name where it is bound to. Throws ValueError.
+  static Address from_path(std::string_view path);
+
+  /// "127.0.0.1", "::1"; of a Unix socket its path, or "@name" for an abstract one.
   std::string host() const;
   /// 0 for a Unix socket.
   int port() const noexcept;
@@ -34,6 +38,13 @@ class Address {
  private:
   alignas(8) unsigned char storage_[128] = {};  // a sockaddr_storage
   std::uint32_t size_ = 0;
+};
+
+/// Who made the other end of a Unix socket, as the kernel knows it: SO_PEERCRED.
+struct PeerCredentials {
+  int pid;  // 0: in a container of which we see nothing
+  unsigned uid, gid;
+  friend bool operator==(const PeerCredentials&, const PeerCredentials&) = default;
 };
 
 }  // namespace eddy

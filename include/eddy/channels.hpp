@@ -6,6 +6,7 @@
 #include <deque>
 #include <eddy/detail/list.hpp>
 #include <eddy/detail/task_core.hpp>
+#include <eddy/exceptions.hpp>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -17,8 +18,6 @@ namespace eddy {
 class EndOfChannel : public std::runtime_error { public: EndOfChannel(); };
 /// Every receiver is gone: nobody will ever take the item.
 class BrokenResourceError : public std::runtime_error { public: BrokenResourceError(); };
-/// This end was closed.
-class ClosedResourceError : public std::logic_error { public: ClosedResourceError(); };
 /// A …_nowait() that would have to wait.
 class WouldBlock : public std::runtime_error { public: WouldBlock(); };
 

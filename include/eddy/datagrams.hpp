@@ -29,9 +29,6 @@ struct DatagramOptions {
   int receive_buffer = 0;
 };
 
-/// The address of a Unix socket: a path, or "@name" in the abstract space. Throws ValueError for an empty or overlong one.
-Address unix_address(std::string_view path);
-
 struct Datagram {
   std::string data;
   Address from;  // empty: a Unix socket without a name

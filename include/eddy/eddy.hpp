@@ -33,9 +33,13 @@
 #include <eddy/queues.hpp>
 #include <eddy/race.hpp>
 #include <eddy/result.hpp>
+#include <eddy/retry.hpp>
 #include <eddy/runners.hpp>
 #include <eddy/scopes.hpp>
 #include <eddy/signals.hpp>
+#include <eddy/select.hpp>
+#include <eddy/selectors.hpp>
+#include <eddy/sockets.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/subprocess.hpp>
 #include <eddy/taskgroups.hpp>

@@ -3,10 +3,13 @@
 
 #include <eddy/clock.hpp>
 #include <eddy/detail/callback.hpp>
+#include <eddy/detail/descriptor_wait.hpp>
 #include <eddy/futures.hpp>
 #include <eddy/metrics.hpp>
 #include <eddy/tasks.hpp>
 #include <exception>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +17,7 @@
 
 namespace eddy {
 
+class Address;
 class Instrument;
 class Runner;
 class Server;
@@ -22,6 +26,11 @@ struct ConnectionOptions;
 struct DatagramOptions;
 struct SendfileOptions;
 struct ServerOptions;
+class Socket;
+struct Accepted;
+struct Datagram;
+struct DatagramSize;
+struct ReceivedDescriptors;
 namespace detail {
 class Loop;
 }
@@ -150,6 +159,48 @@ class EventLoop {
   /// False if there was none.
   bool remove_reader(int fd) { return remove_descriptor_callback(fd, false); }
   bool remove_writer(int fd) { return remove_descriptor_callback(fd, true); }
+
+  /// Suspends until `fd` can be read (written) without waiting, or has hung up. Registers it for the time of the wait
+  /// only. Throws BusyResourceError if another task uses this direction of it, or add_reader() (add_writer()) watches it;
+  /// OSError for what cannot be polled: a regular file.
+  auto wait_readable(int fd) { return detail::DescriptorWait(fd, false); }
+  auto wait_writable(int fd) { return detail::DescriptorWait(fd, true); }
+  /// Call it before closing a descriptor that tasks may wait for: they get ClosedResourceError; callbacks are removed.
+  /// `Socket::close()` does it.
+  void notify_closing(int fd) noexcept;
+
+  // The operations of a raw socket: include eddy/sockets.hpp. Each tries the system call at once and waits for readiness
+  // only where it would block, so a cancelled one has taken nothing; the kernel never holds a buffer while the task
+  // waits. Closing the socket ends them with ClosedResourceError. One task at a time receives, one sends: others get
+  // BusyResourceError. In debug mode, a blocking socket throws ValueError. OSError of the call's family.
+
+  /// Up to `n` bytes, as soon as there are any; empty at the end of the stream.
+  Coro<std::string> sock_recv(const Socket& socket, std::size_t n);
+  /// The same into memory that must stay until it is done; gives how many came.
+  Coro<std::size_t> sock_recv_into(const Socket& socket, std::span<char> room);
+  Coro<std::size_t> sock_recv_into(const Socket& socket, std::span<std::byte> room);
+  Coro<Datagram> sock_recvfrom(const Socket& socket, std::size_t n);
+  Coro<DatagramSize> sock_recvfrom_into(const Socket& socket, std::span<char> room);
+  /// All of it. When it throws, some may have gone.
+  Coro<> sock_sendall(const Socket& socket, std::string data);
+  /// The same without a copy: the bytes must stay until it is done.
+  Coro<> sock_sendall_view(const Socket& socket, std::string_view data);
+  Coro<std::size_t> sock_sendto(const Socket& socket, std::string data, Address address);
+  Coro<> sock_connect(const Socket& socket, Address address);
+  /// The socket that it gives is non-blocking.
+  Coro<Accepted> sock_accept(const Socket& socket);
+  /// `count` bytes of a file from `offset` on, all that there are without it, by sendfile(2); gives how many went, and
+  /// leaves the file's position behind them. A file that the kernel cannot send is read and written instead, or, without
+  /// `fallback`, SendfileNotAvailableError is thrown. Reading from the disk blocks the loop.
+  Coro<std::size_t> sock_sendfile(const Socket& socket, int file, std::size_t offset = 0,
+                                  std::optional<std::size_t> count = std::nullopt, bool fallback = true);
+  /// Descriptors over a Unix socket, with at least one byte. They must stay open until it is done.
+  Coro<std::size_t> sock_send_fds(const Socket& socket, std::string data, std::vector<int> descriptors);
+  template <std::convertible_to<int>... Descriptor>
+  Coro<std::size_t> sock_send_fds(const Socket& socket, std::string data, Descriptor... descriptors) {
+    return sock_send_fds(socket, std::move(data), std::vector<int>{static_cast<int>(descriptors)...});
+  }
+  Coro<ReceivedDescriptors> sock_recv_fds(const Socket& socket, std::size_t n, std::size_t most);
 
   /// Calls `callback()` on the loop whenever the process gets `signal`. Throws ValueError for a signal that
   /// cannot be caught.

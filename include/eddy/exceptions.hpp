@@ -6,7 +6,8 @@
 //   ├── KeyboardInterrupt, SystemExit  leave run() after everything was unwound
 //   └── GeneratorExit                  thrown at the yield of a generator that is being closed
 //   std::exception
-//   ├── RuntimeError, DeadlockError, BrokenBarrierError, BrokenPromiseError, ValueError, TypeError, InvalidStateError
+//   ├── RuntimeError, DeadlockError, BrokenBarrierError, BrokenPromiseError, BusyResourceError, ClosedResourceError
+//   ├── ValueError, TypeError, InvalidStateError
 //   ├── LookupError: KeyError
 //   ├── QueueEmpty, QueueFull, QueueShutDown
 //   ├── StopIterationBase: StopIteration<R>; StopAsyncIteration    what eddy::next() and anext() throw at the end
@@ -43,6 +44,16 @@ class DeadlockError : public RuntimeError { using RuntimeError::RuntimeError; };
 /// A Promise went without a result, so its future will never have one.
 class BrokenPromiseError : public RuntimeError { using RuntimeError::RuntimeError; };
 class BrokenBarrierError : public RuntimeError { using RuntimeError::RuntimeError; };
+/// The kernel cannot send this file to this socket, and reading and writing it was not allowed.
+class SendfileNotAvailableError : public RuntimeError { using RuntimeError::RuntimeError; };
+/// Two tasks use one end of a stream or a descriptor at once, where their bytes would mix: trio's.
+class BusyResourceError : public RuntimeError { using RuntimeError::RuntimeError; };
+/// What a task uses, or waits for, was closed on this side: trio's.
+class ClosedResourceError : public std::logic_error {
+ public:
+  using logic_error::logic_error;
+  ClosedResourceError();  // of a channel
+};
 /// The result of a future that has none, or a second result for one that has.
 class InvalidStateError : public std::logic_error { using logic_error::logic_error; };
 class ValueError : public std::invalid_argument { using invalid_argument::invalid_argument; };

@@ -230,6 +230,8 @@ class StreamWriter : public detail::StreamHandle {
 
   Address local_address() const;
   Address peer_address() const;
+  /// Who made the other end of a Unix socket. Throws OSError for others.
+  PeerCredentials peer_credentials() const;
   /// -1 once it is closed.
   int fileno() const noexcept;
 
@@ -288,6 +290,10 @@ struct ConnectionOptions {
 /// be reached, with the outcome of each; ValueError for a port outside of 0 to 65535. There is no time
 /// limit but the system's: wrap it in timeout().
 Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options = {});
+
+/// The same to a Unix socket; `path` as of Address::from_path(). Throws FileNotFoundError, ConnectionRefusedError (nobody
+/// listens any more), PermissionError. Waits where the server's backlog is full.
+Coro<Streams> open_unix_connection(std::string path, ConnectionOptions options = {});
 
 /// The two ends of a new pipe: what is written to one is read from the other.
 Coro<Streams> open_pipe();
@@ -367,6 +373,29 @@ template <class F>
 Coro<Server> start_server(F handler, std::string host, int port, ServerOptions options = {}) {
   return detail::start_server(std::make_shared<detail::CallableHandler<F>>(std::move(handler)), std::move(host), port,
                               options);
+}
+
+struct UnixServerOptions {
+  // Limits.
+  std::size_t limit = 64 * 1024;  // of each connection's reader
+  int backlog = 1024;
+  std::size_t max_connections = 0;
+  // Behaviour.
+  int mode = -1;               // the file's permissions: 0600; -1: what the umask leaves of 0777
+  bool cleanup_socket = true;  // close() removes the file, unless it has been replaced by another
+};
+
+namespace detail {
+Coro<Server> start_unix_server(std::shared_ptr<ConnectionHandler> handler, std::string path, UnixServerOptions options);
+}
+
+/// start_server() on a Unix socket; `path` as of Address::from_path(). The file of a server that is no more, nobody
+/// listening on it, is replaced; a path in use, and any other kind of file, is refused: OSError (EADDRINUSE). Nobody can
+/// connect before the permissions are set.
+template <class F>
+Coro<Server> start_unix_server(F handler, std::string path, UnixServerOptions options = {}) {
+  return detail::start_unix_server(std::make_shared<detail::CallableHandler<F>>(std::move(handler)), std::move(path),
+                                   options);
 }
 
 }  // namespace eddy

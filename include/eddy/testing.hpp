@@ -215,7 +215,7 @@ struct SweepOptions {
 /// Runs `scenario()`, a function that makes a coroutine, again and again, each time on a new loop, a simulated one
 /// unless the options say otherwise, with its main task cancelled at another place: before its n-th step, and after it while it waits.
 ///
-/// Each run must end, by whatever exception, and leave no task, timer or stream behind: throws
+/// Each run must end, by whatever exception, and leave no task, timer, stream or watched descriptor behind: throws
 /// std::logic_error that says where the cancellation came and what was left. Gives the number of runs.
 std::size_t cancel_everywhere(const std::function<Coro<>()>& scenario, SweepOptions options = {});
 

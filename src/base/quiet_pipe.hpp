@@ -9,7 +9,7 @@
 
 namespace eddy::detail {
 
-/// Keeps SIGPIPE from ending the process: a pipe has no MSG_NOSIGNAL. The signal goes to the thread that
+/// Keeps SIGPIPE from ending the process: a pipe, and sendfile(), have no MSG_NOSIGNAL. The signal goes to the thread that
 /// writes, so holding it back and taking it out of the queue here disturbs nobody else.
 class QuietPipe {
  public:

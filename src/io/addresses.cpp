@@ -35,6 +35,23 @@ Address::Address(std::string_view host, int port) {
   *this = from_data(&v6, sizeof v6);
 }
 
+Address Address::from_path(std::string_view path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const bool is_abstract = !path.empty() && (path[0] == '\0' || path[0] == '@');
+  constexpr std::size_t kMost = sizeof address.sun_path - 1;
+  if (path.size() > kMost) {
+    throw ValueError(fmt::format("unix address '{}' has {} bytes; at most {} are possible",
+                                 is_abstract ? path.substr(1) : path, path.size(), kMost));
+  }
+  if (!is_abstract && path.find('\0') != path.npos) throw ValueError("unix address: the path has a zero byte in it");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (is_abstract) address.sun_path[0] = '\0';
+  // Of an abstract name every byte counts, so its size says where it ends; a path ends with a zero byte.
+  const auto size = offsetof(sockaddr_un, sun_path) + path.size() + (path.empty() || is_abstract ? 0 : 1);
+  return from_data(&address, size);
+}
+
 Address Address::from_data(const void* sockaddr, std::size_t size) noexcept {
   Address address;
   address.size_ = static_cast<std::uint32_t>(size < sizeof address.storage_ ? size : sizeof address.storage_);
@@ -77,20 +94,6 @@ std::string Address::str() const {
     case AF_INET6: return fmt::format("[{}]:{}", host(), port());
     default: return host();
   }
-}
-
-Address detail::unix_address(std::string_view path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path || path.empty()) {
-    throw ValueError(fmt::format("Unix socket '{}': its path has {} bytes; it has 1 to {}", path, path.size(),
-                                 sizeof address.sun_path - 1));
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const bool is_abstract = path.front() == '@';
-  if (is_abstract) address.sun_path[0] = '\0';
-  // An abstract name is as long as it is; a path ends with a zero byte.
-  return Address::from_data(&address, offsetof(sockaddr_un, sun_path) + path.size() + (is_abstract ? 0 : 1));
 }
 
 bool operator==(const Address& a, const Address& b) noexcept {

@@ -52,6 +52,19 @@ Coro<detail::UniqueFd> detail::connect_to_host(std::string host, int port, Conne
   throw_no_connection(host, port, attempts);
 }
 
+Coro<Streams> open_unix_connection(std::string path, ConnectionOptions options) {
+  const auto address = Address::from_path(path);
+  const auto operation = "connect to " + address.str();
+  detail::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) throw_os_error(errno, operation);
+  const auto& local = options.local;
+  if (local && ::bind(fd.get(), static_cast<const sockaddr*>(local.data()), local.size()) != 0) {
+    throw_os_error(errno, fmt::format("bind to {} in order to {}", local.str(), operation));
+  }
+  co_await detail::connect_socket(fd.get(), address);
+  co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);
+}
+
 Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options) {
   auto fd = co_await detail::connect_to_host(std::move(host), port, options);
   co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);

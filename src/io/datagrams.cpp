@@ -15,7 +15,6 @@
 
 namespace eddy {
 
-Address unix_address(std::string_view path) { return detail::unix_address(path); }
 
 // --- batches ------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class [[nodiscard("co_await it")]] ReadableWait final : private IoWatch {
   void await_suspend(std::coroutine_handle<> where) {
     TaskCore& task = current_task_core();
     Loop::of(*task.loop).backend->watch(*this);
-    Loop::of(*task.loop).expect_wakeup();
+    Loop::of(*task.loop).io_opened();
     waiter_ = &task;
     task.wait(where, kOps, this);
   }
@@ -45,7 +45,7 @@ class [[nodiscard("co_await it")]] ReadableWait final : private IoWatch {
     auto* task = std::exchange(waiter_, nullptr);
     if (!task) return;
     Loop::of(*task->loop).backend->unwatch(*this);
-    Loop::of(*task->loop).wakeup_came();
+    Loop::of(*task->loop).io_closed();
   }
   static void describe(const TaskCore& task, Text& text) {
     const auto& self = *static_cast<const ReadableWait*>(task.object);

@@ -28,11 +28,26 @@ void ServerCore::listen(const std::vector<Address>& addresses) {
   for (auto address : addresses) {
     // With port 0, all families share the port that the first was given.
     if (address.port() == 0 && !addresses_.empty()) address = Address(address.host(), addresses_.front().port());
-    auto fd = listen_on(address, options_.backlog, options_.reuse_address, options_.reuse_port);
-    addresses_.push_back(local_of(fd.get()));
-    listeners_.push_back(loop_.backend->make_listener(fd.get(), *this));
-    fd.release();
+    take(listen_on(address, options_.backlog, options_.reuse_address, options_.reuse_port));
   }
+  begin();
+}
+
+void ServerCore::listen_unix(const Address& address, int mode, bool cleanup) {
+  auto fd = listen_on_path(address, options_.backlog, mode);
+  SocketFile file(address);
+  take(std::move(fd));
+  if (cleanup) file_ = std::move(file);
+  begin();
+}
+
+void ServerCore::take(UniqueFd fd) {
+  addresses_.push_back(local_of(fd.get()));
+  listeners_.push_back(loop_.backend->make_listener(fd.get(), *this));
+  fd.release();
+}
+
+void ServerCore::begin() {
   loop_.resources.push_back(static_cast<LoopResource&>(*this));
   loop_.io_opened();
   self_ = shared_from_this();
@@ -78,10 +93,10 @@ void ServerCore::pause(bool on) noexcept {
 }
 
 void ServerCore::stop_listening() noexcept {
+  file_.remove();  // before another server can take the path
   listeners_.clear();
   resume_.cancel();
   loop_.io_closed();
-  stopped_listening();
 }
 
 void ServerCore::loop_closed() noexcept {
@@ -104,7 +119,7 @@ class StreamServer final : public ServerCore {
 
  private:
   void serve(int fd) override {
-    set_nodelay(fd);
+    if (!is_unix()) set_nodelay(fd);
     auto streams = make_streams(loop_, fd, options_.limit);
     const ContextEntry registered(context_);
     auto self = std::static_pointer_cast<StreamServer>(shared_from_this());
@@ -154,6 +169,15 @@ Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::strin
   auto addresses = co_await resolve(host, port, true);
   auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), options);
   core->listen(addresses);
+  co_return Server(std::move(core));
+}
+
+Coro<Server> start_unix_server(std::shared_ptr<ConnectionHandler> handler, std::string path, UnixServerOptions options) {
+  const auto address = Address::from_path(path);
+  const ServerOptions common{.limit = options.limit, .backlog = options.backlog,
+                             .max_connections = options.max_connections};
+  auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), common);
+  core->listen_unix(address, options.mode, options.cleanup_socket);
   co_return Server(std::move(core));
 }
 

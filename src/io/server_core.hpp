@@ -7,11 +7,13 @@
 #include <eddy/events.hpp>
 #include <eddy/locks.hpp>
 #include <eddy/streams.hpp>
+#include <sys/socket.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "io/unix_path.hpp"
 #include "loop/backend.hpp"
 #include "loop/loop.hpp"
 
@@ -26,6 +28,8 @@ class ServerCore : public AcceptSink, public LoopResource, public std::enable_sh
 
   /// Throws OSError that names the address.
   void listen(const std::vector<Address>& addresses);
+  /// `mode`: the file's permissions, -1: the umask's. `cleanup`: the file goes with the server. Throws OSError.
+  void listen_unix(const Address& address, int mode, bool cleanup);
 
   virtual std::size_t connections() const noexcept = 0;
   virtual void close_clients() = 0;
@@ -39,8 +43,7 @@ class ServerCore : public AcceptSink, public LoopResource, public std::enable_sh
  protected:
   /// Takes the descriptor over, also when it throws.
   virtual void serve(int fd) = 0;
-  /// The server listens no more.
-  virtual void stopped_listening() noexcept {}
+  bool is_unix() const noexcept { return addresses_.front().family() == AF_UNIX; }
   /// A connection has ended, and is no longer counted.
   void connection_ended() noexcept;
 
@@ -56,6 +59,8 @@ class ServerCore : public AcceptSink, public LoopResource, public std::enable_sh
   bool ends_with_loop() const noexcept override { return true; }
 
   bool is_full() const noexcept { return options_.max_connections && connections() >= options_.max_connections; }
+  void take(UniqueFd fd);
+  void begin();
   void pause(bool on) noexcept;
   void stop_listening() noexcept;
   void notice() noexcept {
@@ -63,6 +68,7 @@ class ServerCore : public AcceptSink, public LoopResource, public std::enable_sh
   }
 
   std::vector<Address> addresses_;
+  SocketFile file_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   TimerHandle resume_;
   Event over_{"a server to close and its connections to end"};

@@ -30,12 +30,14 @@ Coro<UniqueFd> connect_to(Address remote, Address local);
 /// The same to the first address of a host that can be reached. Throws as open_connection() does.
 Coro<UniqueFd> connect_to_host(std::string host, int port, ConnectionOptions options);
 
-/// The address of a Unix socket: a path, or "@name" in the abstract space. Throws ValueError if it is too long.
-Address unix_address(std::string_view path);
-
 /// A listening, non-blocking TCP socket. Throws OSError that names the address.
 UniqueFd listen_on(const Address& address, int backlog, bool reuse_address, bool reuse_port);
 
 void set_nodelay(int fd) noexcept;
+
+/// Connects a non-blocking socket of any kind. Throws OSError that names the address.
+Coro<> connect_socket(int fd, Address address);
+/// SO_PEERCRED of a Unix socket. Throws OSError for others.
+PeerCredentials credentials_of(int fd);
 
 }  // namespace eddy::detail

@@ -60,7 +60,7 @@ void StreamCore::release() noexcept {
 
 bool StreamCore::begin_read(ReadGoal goal, std::size_t count, std::string_view separator) {
   if (reader_) {
-    throw RuntimeError(fmt::format("{}: another task already waits to read from it; one task reads at a time", describe()));
+    throw BusyResourceError(fmt::format("{}: another task already waits to read from it; one task reads at a time", describe()));
   }
   if (goal == ReadGoal::until && separator.empty()) throw ValueError("readuntil: the separator must not be empty");
   goal_ = goal;

@@ -51,6 +51,7 @@ bool StreamWriter::is_closing() const noexcept { return core_->is_closing(); }
 std::size_t StreamWriter::write_buffer_size() const noexcept { return core_->queued(); }
 Address StreamWriter::local_address() const { return detail::local_of(core_->fd()); }
 Address StreamWriter::peer_address() const { return detail::peer_of(core_->fd()); }
+PeerCredentials StreamWriter::peer_credentials() const { return detail::credentials_of(core_->fd()); }
 int StreamWriter::fileno() const noexcept { return core_->fd(); }
 
 StreamWriter::Cork StreamWriter::cork() { return Cork(*this); }

@@ -85,7 +85,7 @@ Coro<TransportPtr> create_connection(FactoryPtr factory, std::string host, int p
 }
 
 Coro<TransportPtr> create_unix_connection(FactoryPtr factory, std::string path) {
-  auto fd = co_await connect_to(unix_address(path), Address());
+  auto fd = co_await connect_to(Address::from_path(path), Address());
   auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket);
   co_return transport;
 }

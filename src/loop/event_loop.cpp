@@ -165,25 +165,22 @@ TimerHandle EventLoop::schedule_at(CallbackCore& node, std::int64_t when) {
 void EventLoop::set_descriptor_callback(int fd, bool writes, CallbackCore* callback) {
   callback->repeats = true;
   Handle guard(callback);
-  if (fd < 0) throw ValueError(fmt::format("descriptor {}: it must be open", fd));
   if (loop_->owns_descriptor(fd)) throw RuntimeError(fmt::format("File descriptor {} is used by transport", fd));
-  auto& watch = loop_->descriptors[fd];
-  if (!watch) watch = std::make_unique<detail::DescriptorWatch>(*loop_, fd);
+  auto& watch = detail::DescriptorWatch::of(*loop_, fd);
   callback->retain();
-  try {
-    watch->set(writes, callback);
-  } catch (...) {
-    loop_->descriptors.erase(fd);
-    throw;
-  }
+  watch.set(writes, callback);
 }
 
 bool EventLoop::remove_descriptor_callback(int fd, bool writes) {
   const auto found = loop_->descriptors.find(fd);
   if (found == loop_->descriptors.end() || !found->second->has(writes)) return false;
   found->second->set(writes, nullptr);
-  if (!found->second->has(!writes)) loop_->descriptors.erase(found);
   return true;
+}
+
+void EventLoop::notify_closing(int fd) noexcept {
+  const auto found = loop_->descriptors.find(fd);
+  if (found != loop_->descriptors.end()) found->second->closing();
 }
 
 void EventLoop::set_signal_callback(int signal, CallbackCore* callback) {

@@ -175,7 +175,7 @@ void Loop::interrupt(std::exception_ptr error) noexcept {
 }
 
 void Loop::check_deadlock() {
-  if (!until_complete_ || expected_wakeups > 0 || open_io > 0 || !descriptors.empty()) return;
+  if (!until_complete_ || expected_wakeups > 0 || open_io > 0 || watched_descriptors > 0) return;
   if (signals && signals->has_user_handlers()) return;
   if (!backend->is_simulated() && other_threads() > 0) return;
   if (task_count == 0) return;

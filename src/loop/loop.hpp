@@ -108,8 +108,9 @@ class Loop final : public LoopCore {
   TimerQueue timers;
   Inbox inbox;
   List resources;  // LoopResource
-  std::unordered_map<int, std::unique_ptr<DescriptorWatch>> descriptors;  // of add_reader and add_writer
+  std::unordered_map<int, std::unique_ptr<DescriptorWatch>> descriptors;  // that were watched for a callback or a task
   std::vector<bool> owned_descriptors;
+  std::size_t watched_descriptors = 0;  // those that are now
   std::unique_ptr<SignalHandlers> signals;
   std::shared_ptr<ExceptionHandler> exception_handler;  // null: the default
   std::unique_ptr<TaskFactory> own_task_factory;

@@ -13,6 +13,7 @@ enum IoEvents : unsigned {
   kReadable = 1,
   kWritable = 2,
   kHangup = 4,  // the peer closed its side, or an error is pending
+  kGone = 8,    // of a hang-up: both directions are over, or an error is pending
 };
 
 /// A registered descriptor and whom to tell. At most one a descriptor; it must not move while registered.
@@ -20,6 +21,7 @@ struct IoWatch {
   int fd = -1;
   unsigned interest = 0;  // kReadable | kWritable | kHangup
   bool edge = false;      // tell of changes only. A poller that cannot tells the state: keep `interest` exact
+  bool only_interest = false;  // edge: of changes in `interest` only; else of all, and update() costs nothing
   void (*on_events)(IoWatch&, unsigned events) noexcept = nullptr;
   void* request = nullptr;  // the poller's
 };
@@ -28,8 +30,11 @@ class Poller {
  public:
   virtual ~Poller() = default;
   virtual std::string_view name() const noexcept = 0;
+  /// The kernel object's own descriptor; -1: there is none.
+  virtual int fd() const noexcept { return -1; }
+  static constexpr int kBatch = 256;  // of epoll: the most that one wait() tells
 
-  /// Throws OSError: a descriptor that cannot be polled; ValueError: one above the limit of select().
+  /// Throws OSError: a descriptor that cannot be polled, or that is watched already; ValueError: one above the limit of select().
   virtual void add(IoWatch& watch) = 0;
   /// `watch.interest` has changed.
   virtual void update(IoWatch& watch) = 0;

@@ -10,6 +10,7 @@
 #include <ctime>
 
 #include "loop/poller.hpp"
+#include "loop/select_call.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -23,7 +24,8 @@ class SelectPoller final : public Poller {
       throw ValueError(fmt::format("watch descriptor {}: select() takes descriptors below {}; choose poll or epoll",
                                    watch.fd, FD_SETSIZE));
     }
-    if (::fcntl(watch.fd, F_GETFD) < 0) throw_os_error(errno, fmt::format("watch descriptor {}", watch.fd));
+    const int failure = ::fcntl(watch.fd, F_GETFD) < 0 ? errno : watches_[watch.fd] ? EEXIST : 0;
+    if (failure) throw_os_error(failure, fmt::format("watch descriptor {}", watch.fd));
     watches_[watch.fd] = &watch;
     ++watched;
     if (watch.fd >= end_) end_ = watch.fd + 1;
@@ -45,8 +47,7 @@ class SelectPoller final : public Poller {
 
   void wait(std::int64_t timeout) override {
     fd_set readable = reads_, writable = writes_;
-    const timespec limit{static_cast<time_t>(timeout / 1'000'000'000), static_cast<long>(timeout % 1'000'000'000)};
-    int left = ::pselect(end_, &readable, &writable, nullptr, timeout < 0 ? nullptr : &limit, nullptr);
+    int left = select_call(end_, &readable, &writable, nullptr, timeout);
     if (left < 0 && errno != EINTR) throw_os_error(errno, "select");
     for (int fd = 0; left > 0 && fd < end_; ++fd) {
       unsigned events = (FD_ISSET(fd, &readable) ? kReadable : 0u) | (FD_ISSET(fd, &writable) ? kWritable : 0u);
@@ -80,6 +81,11 @@ class SelectPoller final : public Poller {
 };
 
 }  // namespace
+
+int select_call(int end, fd_set* readable, fd_set* writable, fd_set* exceptional, std::int64_t timeout) noexcept {
+  const timespec limit{static_cast<time_t>(timeout / 1'000'000'000), static_cast<long>(timeout % 1'000'000'000)};
+  return ::pselect(end, readable, writable, exceptional, timeout < 0 ? nullptr : &limit, nullptr);
+}
 
 std::unique_ptr<Poller> make_select_poller() { return std::make_unique<SelectPoller>(); }
 

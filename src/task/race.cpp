@@ -10,7 +10,7 @@ Coro<std::size_t> RaceCore::run() {
   std::exception_ptr cancellation;
   try {
     co_await DoneWait::of(DoneGroup::Until::first_done, racers_);
-  } catch (const CancelledError&) {
+  } catch (...) {  // a cancellation; or a sweep's failure, which must not leave racers behind either
     cancellation = std::current_exception();
   }
   std::size_t winner = 0;
@@ -31,7 +31,7 @@ Coro<> RaceCore::end_all_but(const FutureCore* winner) {
   for (auto& racer : racers_) {
     try {
       co_await await_end(*racer.future);
-    } catch (const CancelledError&) {
+    } catch (...) {
       cancellation = std::current_exception();
     }
   }

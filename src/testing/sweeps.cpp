@@ -122,6 +122,7 @@ void check_nothing_left(Loop& loop, const std::string& where, SweepOptions optio
     if (options.cancel_rest && resource.ends_with_loop()) continue;
     left += "\n  open: " + resource.describe();
   }
+  if (loop.watched_descriptors > 0) left += fmt::format("\n  {} watched descriptors", loop.watched_descriptors);
   if (!left.empty()) throw std::logic_error(fmt::format("{} left behind:{}", where, left));
 }
 

@@ -101,8 +101,17 @@ eddy::Coro<> connection_errors() {
   CHECK_THROWS(eddy::GaiError, co_await eddy::open_connection("no-such-host.invalid", 80));
 }
 
+eddy::Coro<> unix_socket() {
+  std::string path = "/tmp/eddy-acceptance-" + std::to_string(getpid()) + ".sock";
+  auto server = co_await eddy::start_unix_server(echo, path);
+  auto [reader, writer] = co_await eddy::open_unix_connection(path);
+  writer.write("over a path");
+  co_await writer.drain();
+  CHECK(co_await reader.read(100) == "over a path");
+}
+
 int main() {
-  for (auto scenario : {hundred_clients, lines_and_limits, backpressure, connection_errors})
+  for (auto scenario : {hundred_clients, lines_and_limits, backpressure, connection_errors, unix_socket})
     eddy::run(scenario());
   return ok();
 }

@@ -12,10 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import urllib.error
 import urllib.request
 
 FOLDER = sys.argv[1]
+CHAT_PATH = os.path.join(tempfile.mkdtemp(), "chat.sock")
 
 
 def fetch(url, data=None):
@@ -24,10 +27,10 @@ def fetch(url, data=None):
 
 
 class Example:
-    def __init__(self, name):
+    def __init__(self, name, *arguments):
         # A shell in the background ignores SIGINT and hands that on; a user's terminal does not.
         self.process = subprocess.Popen(
-            [os.path.join(FOLDER, name), "0"], stdout=subprocess.PIPE, text=True,
+            [os.path.join(FOLDER, name), "0", *arguments], stdout=subprocess.PIPE, text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         line = self.process.stdout.readline()
         self.port = int(re.search(r":(\d+)$", line.strip())[1])
@@ -47,6 +50,80 @@ def tcp_echo(server):
         peer.sendall(b"hello " * 1000)
         peer.shutdown(socket.SHUT_WR)
         assert b"".join(iter(lambda: peer.recv(65536), b"")) == b"hello " * 1000
+
+
+class Line:
+    """A client of the chat: lines out, lines in."""
+    def __init__(self, peer):
+        self.peer, self.file = peer, peer.makefile("r")
+
+    def say(self, text):
+        self.peer.sendall((text + "\n").encode())
+
+    def hear(self, expected):
+        line = self.file.readline()
+        assert line == expected + "\n", (line, expected)
+
+
+def chat(server):
+    assert server.process.stdout.readline() == f"listening on {CHAT_PATH}\n"
+    assert os.stat(CHAT_PATH).st_mode & 0o777 == 0o600
+    local = socket.socket(socket.AF_UNIX)
+    local.connect(CHAT_PATH)
+    ann, bob = Line(socket.create_connection(("127.0.0.1", server.port), 10)), Line(local)
+    ann.say("ann")
+    ann.hear("* here:")
+    bob.say("bob")
+    bob.hear("* here: ann")
+    ann.hear("* bob came")
+    ann.say("hello")
+    bob.hear("ann: hello")
+    thief = Line(socket.create_connection(("127.0.0.1", server.port), 10))
+    thief.say("bob")
+    thief.hear("* another name, please")
+    many = [Line(socket.create_connection(("127.0.0.1", server.port), 10)) for _ in range(100)]
+    for number, one in enumerate(many):
+        one.say(f"guest{number}")
+        one.file.readline()  # who is here
+    bob.say("welcome")
+    for number, one in enumerate(many):
+        for later in range(number + 1, len(many)):
+            one.hear(f"* guest{later} came")
+        one.hear("bob: welcome")
+    many[0].peer.close()
+    many[0].file.close()
+    many[1].hear("* guest0 left")
+
+
+def port_forwarder(server):
+    def answer():  # a server that answers after its client's end of stream: it needs the half-close
+        peer, _ = TARGET.accept()
+        everything = b"".join(iter(lambda: peer.recv(65536), b""))
+        peer.sendall(everything[::-1])
+        peer.close()
+
+    data = bytes(range(256)) * 20000
+    for _ in range(2):
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with socket.create_connection(("127.0.0.1", server.port), 10) as peer:
+            peer.sendall(data)
+            peer.shutdown(socket.SHUT_WR)
+            assert b"".join(iter(lambda: peer.recv(65536), b"")) == data[::-1]
+        thread.join()
+    # Back-pressure: a target that does not read stops the client, soon.
+    peer = socket.create_connection(("127.0.0.1", server.port), 10)
+    slow, _ = TARGET.accept()
+    peer.settimeout(1)
+    sent = 0
+    try:
+        while sent < 200_000_000:
+            sent += peer.send(data)
+    except TimeoutError:
+        pass
+    assert sent < 100_000_000, sent
+    peer.close()
+    slow.close()
 
 
 def http_hello(server):
@@ -78,9 +155,13 @@ def http_server(server):
 
 
 def main():
+    global TARGET
     name = sys.argv[2]
-    with Example("http_hello" if name == "http_get" else name) as server:
+    TARGET = socket.create_server(("127.0.0.1", 0))
+    arguments = {"chat": [CHAT_PATH], "port_forwarder": ["127.0.0.1", str(TARGET.getsockname()[1])]}.get(name, [])
+    with Example("http_hello" if name == "http_get" else name, *arguments) as server:
         globals()[name](server)
+    assert not os.path.exists(CHAT_PATH), "the chat left its socket"
     print("ok")
 
 

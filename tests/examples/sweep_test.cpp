@@ -7,12 +7,15 @@
 #include <eddy/eddy.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
-#include <thread>
+#include <map>
+#include <memory>
 #include <optional>
 #include <ranges>
+#include <thread>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -37,6 +40,12 @@ namespace task_group_example {
 }
 namespace producer_consumer_example {
 #include "../../examples/producer_consumer.cpp"
+}
+namespace chat_example {
+#include "../../examples/chat.cpp"
+}
+namespace port_forwarder_example {
+#include "../../examples/port_forwarder.cpp"
 }
 
 namespace echo_server_example {
@@ -71,6 +80,40 @@ void sweep(Coro<> (*program)(), eddy::Backend backend = eddy::Backend::simulated
   } silence;
   EXPECT_GE(eddy::testing::cancel_everywhere(program, {.cancel_rest = true, .backend = backend}), 4u);
   EXPECT_GE(eddy::testing::fail_everywhere(program, Failure(), {.cancel_rest = true, .may_report = backend != eddy::Backend::simulated, .backend = backend}), 2u);
+}
+
+// Two people and what they say, in memory.
+Coro<> a_talk() {
+  using chat_example::Room;
+  auto room = std::make_shared<Room>();
+  auto ann = eddy::testing::stream_pair(), bob = eddy::testing::stream_pair();
+  co_await eddy::task_group([&](eddy::TaskGroup& group) -> Coro<> {
+    group.create_task(chat_example::converse(room, std::move(ann.far.reader), std::move(ann.far.writer)));
+    group.create_task(chat_example::converse(room, std::move(bob.far.reader), std::move(bob.far.writer)));
+    ann.near.writer.write("ann\n");
+    co_await ann.near.reader.readline();
+    bob.near.writer.write("bob\nhello\n");
+    co_await ann.near.reader.readline();
+    co_await ann.near.reader.readline();
+    bob.near.writer.close();
+    co_await ann.near.reader.readline();
+    ann.near.writer.close();
+  });
+}
+
+// A client and a server with a forwarder between them; each ends its stream by itself.
+Coro<> a_detour() {
+  auto client = eddy::testing::stream_pair(), server = eddy::testing::stream_pair();
+  co_await eddy::task_group([&](eddy::TaskGroup& group) -> Coro<> {
+    group.create_task(port_forwarder_example::forward(std::move(client.far), std::move(server.near)));
+    client.near.writer.write("question");
+    client.near.writer.write_eof();
+    auto question = co_await server.far.reader.read();
+    server.far.writer.write(question + " and answer");
+    server.far.writer.write_eof();
+    auto answer = co_await client.near.reader.read();
+    if (answer != "question and answer") throw std::logic_error("the answer is '" + answer + "'");
+  });
 }
 
 }  // namespace
@@ -108,3 +151,5 @@ TEST(ExamplesLeaveNothing, TcpEcho) {
     co_await server.wait_closed();
   });
 }
+TEST(ExamplesLeaveNothing, Chat) { sweep(a_talk); }
+TEST(ExamplesLeaveNothing, PortForwarder) { sweep(a_detour); }

@@ -4,9 +4,8 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
-#include <filesystem>
-
 #include "base/unique_fd.hpp"
+#include "descriptor_count.hpp"
 #include "io/sockets.hpp"
 #include "support.hpp"
 
@@ -15,12 +14,6 @@ using eddy::open_connection;
 using eddy::testing::error_of;
 
 namespace {
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) count += !entry.path().empty();
-  return count;
-}
 
 // A port on which nobody listens: held, so that nobody comes.
 struct SilentPort {

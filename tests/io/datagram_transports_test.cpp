@@ -111,10 +111,10 @@ BACKEND_TEST(DatagramTransports, PR_4_ErrorsOfTheNetworkGoToErrorReceivedAndTheT
 BACKEND_TEST(DatagramTransports, AFullSocketQueuesPausesAndResumes) {
   auto& loop = eddy::get_running_loop();
   const auto path = "@eddy-dt-" + std::to_string(::getpid());
-  auto receiver = co_await eddy::open_datagram({.local = eddy::unix_address(path)});
+  auto receiver = co_await eddy::open_datagram({.local = eddy::Address::from_path(path)});
   Log& log = fresh_log();
   auto factory = [&] { return std::make_unique<Recorder>(log); };
-  auto client = co_await loop.create_datagram_endpoint(factory, {.remote = eddy::unix_address(path)});
+  auto client = co_await loop.create_datagram_endpoint(factory, {.remote = eddy::Address::from_path(path)});
   client.transport->set_write_buffer_limits({.low = 100, .high = 1000});
   EXPECT_EQ(client.transport->get_write_buffer_limits().low, 100u);
   int sent = 0;

@@ -324,7 +324,7 @@ BACKEND_TEST(Transports, LP_6_UnixConnectionsWorkByPathAndByAbstractName) {
 BACKEND_TEST(Transports, AUnixSocketThatNobodyListensOnIsReplacedAndALiveOneIsNot) {
   auto& loop = eddy::get_running_loop();
   const auto path = "/tmp/eddy-stale-" + std::to_string(::getpid()) + ".sock";
-  const auto address = eddy::unix_address(path);
+  const auto address = eddy::Address::from_path(path);
   const int stale = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   EXPECT_EQ(::bind(stale, static_cast<const sockaddr*>(address.data()), address.size()), 0);
   ::close(stale);
