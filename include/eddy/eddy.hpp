@@ -36,3 +36,4 @@
 #include <eddy/tasks.hpp>
 #include <eddy/threads.hpp>
 #include <eddy/timeouts.hpp>
+#include <eddy/tls.hpp>

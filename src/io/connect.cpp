@@ -11,6 +11,7 @@
 #include "io/resolve.hpp"
 #include "io/sockets.hpp"
 #include "io/stream_core.hpp"
+#include "io/tls_streams.hpp"
 
 namespace eddy {
 namespace {
@@ -37,7 +38,9 @@ Coro<std::vector<Address>> getaddrinfo(std::string host, int port) {
   return detail::resolve(std::move(host), port, false);
 }
 
-Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options) {
+namespace {
+
+Coro<Streams> connect(std::string host, int port, ConnectionOptions options) {
   detail::check_port("connect to " + host, port);
   auto addresses = co_await detail::resolve(host, port, false);
   std::vector<Attempt> attempts;
@@ -50,6 +53,23 @@ Coro<Streams> open_connection(std::string host, int port, ConnectionOptions opti
     }
   }
   throw_no_connection(host, port, attempts);
+}
+
+Coro<Streams> connect_with_tls(std::string host, int port, ConnectionOptions options, tls::Context context,
+                               std::string server_hostname) {
+  detail::check_tls_side(context, false, "open_connection");
+  auto streams = co_await connect(std::move(host), port, options);
+  co_await detail::put_tls_on(streams.writer, std::move(context), std::move(server_hostname),
+                              options.tls_handshake_timeout, options.tls_shutdown_timeout);
+  co_return streams;
+}
+
+}  // namespace
+
+Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options) {
+  if (!options.tls) return connect(std::move(host), port, options);
+  std::string server_hostname(options.server_hostname.empty() ? host : options.server_hostname);
+  return connect_with_tls(std::move(host), port, options, *options.tls, std::move(server_hostname));
 }
 
 }  // namespace eddy

@@ -15,6 +15,7 @@
 #include "io/resolve.hpp"
 #include "io/sockets.hpp"
 #include "io/stream_core.hpp"
+#include "io/tls_streams.hpp"
 
 namespace eddy {
 namespace detail {
@@ -22,8 +23,8 @@ namespace detail {
 // Accepts on its descriptors and runs the handler for each connection in a task.
 class ServerCore final : public AcceptSink, public LoopResource, public std::enable_shared_from_this<ServerCore> {
  public:
-  ServerCore(Loop& loop, std::shared_ptr<ConnectionHandler> handler, const ServerOptions& options)
-      : loop_(loop), handler_(std::move(handler)), options_(options) {}
+  ServerCore(Loop& loop, std::shared_ptr<ConnectionHandler> handler, const ServerOptions& options, tls::Context tls)
+      : loop_(loop), handler_(std::move(handler)), options_(options), tls_(std::move(tls)) {}
 
   void listen(const std::vector<Address>& addresses) {
     for (auto address : addresses) {
@@ -91,6 +92,10 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   }
 
   static Coro<> serve(std::shared_ptr<ServerCore> self, Streams streams) {
+    if (self->tls_) {
+      const bool open = co_await shake_hands(*self, streams.writer);
+      if (!open) co_return;
+    }
     auto handler = self->handler_;
     auto coroutine = handler->handle(std::move(streams.reader), std::move(streams.writer));
     try {
@@ -100,6 +105,19 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
     } catch (...) {
       report_current_exception(&self->loop_, "a connection's handler threw");
     }
+  }
+
+  // As in asyncio, a client that cannot do it is no news: what strangers send is not for the log.
+  static Coro<bool> shake_hands(ServerCore& self, const StreamWriter& writer) {
+    try {
+      co_await put_tls_on(writer, self.tls_, {}, self.options_.tls_handshake_timeout, self.options_.tls_shutdown_timeout);
+      co_return true;
+    } catch (const OSError&) {
+      if (self.loop_.debug.load(std::memory_order_relaxed)) {
+        report_current_exception(&self.loop_, "a TLS handshake failed");
+      }
+    }
+    co_return false;
   }
 
   void remember(const Task<>& task) {
@@ -137,6 +155,7 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   Loop& loop_;
   std::shared_ptr<ConnectionHandler> handler_;
   ServerOptions options_;
+  tls::Context tls_;  // empty: plain
   std::vector<Address> addresses_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Task<>> tasks_;
@@ -147,12 +166,22 @@ class ServerCore final : public AcceptSink, public LoopResource, public std::ena
   std::shared_ptr<ServerCore> self_;  // while it listens: the loop owns it, as it owns tasks
 };
 
-Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options) {
+namespace {
+
+Coro<Server> listen(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options,
+                    tls::Context tls) {
   check_port("listen on " + host, port);
+  if (options.tls) check_tls_side(tls, true, "start_server");  // it points to somebody's who may be gone
   auto addresses = co_await resolve(host, port, true);
-  auto core = std::make_shared<ServerCore>(Loop::running(), std::move(handler), options);
+  auto core = std::make_shared<ServerCore>(Loop::running(), std::move(handler), options, std::move(tls));
   core->listen(addresses);
   co_return Server(std::move(core));
+}
+
+}  // namespace
+
+Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options) {
+  return listen(std::move(handler), std::move(host), port, options, options.tls ? *options.tls : tls::Context());
 }
 
 }  // namespace detail
