@@ -104,7 +104,8 @@ OwnedSslContext TlsContext::make(const tls::Identity* identity) const {
   if (identity) use_identity(context, *identity);
   if (settings_.verify) use_authorities(context);
   const int required = settings_.certificate_optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-  SSL_CTX_set_verify(context, settings_.verify ? SSL_VERIFY_PEER | required : SSL_VERIFY_NONE, &TlsSession::verified);
+  if (settings_.verify) SSL_CTX_set_verify(context, SSL_VERIFY_PEER | required, &TlsSession::verified);
+  else SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
   if (settings_.is_server) {
     // Sessions are in the clients' tickets, none are kept here.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

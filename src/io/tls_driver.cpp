@@ -18,8 +18,35 @@ namespace eddy::detail {
 TlsDriver::TlsDriver(Loop& loop, std::unique_ptr<StreamDriver>& below, StreamSink& sink,
                      std::shared_ptr<TlsContext> context, std::string host, Duration shutdown_timeout)
     : loop_(loop), sink_(&sink), session_(std::move(context), std::move(host)), shutdown_timeout_(shutdown_timeout) {
+  peer_ = tls_peer(session_.host(), below->fd());
   below_ = std::move(below);
   below_->redirect(*this);
+}
+
+// It may outlive the driver.
+struct TlsDriver::Turn final : ReadyNode, Pooled {
+  explicit Turn(TlsDriver& d) noexcept : driver(&d) { run = &take; }
+  TlsDriver* driver;
+
+  static void take(ReadyNode& node, Dispatch how) noexcept {
+    auto* self = static_cast<Turn*>(&node);
+    auto* driver = self->driver;
+    delete self;
+    if (!driver) return;
+    driver->turn_ = nullptr;
+    if (how == Dispatch::run) driver->proceed();
+  }
+};
+
+TlsDriver::~TlsDriver() {
+  timer_.cancel();
+  if (turn_) turn_->driver = nullptr;
+}
+
+void TlsDriver::schedule() noexcept {
+  if (turn_ || done_) return;
+  turn_ = new Turn(*this);
+  loop_.ready.push(*turn_);
 }
 
 // --- the handshake ------------------------------------------------------------------------------------
@@ -33,14 +60,14 @@ void TlsDriver::shake_hands() {
     if (result == TlsResult::failed) {
       auto error = below_ended_ && session_.failure().kind == TlsFailure::truncated
                        ? std::make_exception_ptr(ConnectionResetError(
-                             ECONNRESET, fmt::format("TLS handshake with {}: the peer closed the connection", where())))
+                             ECONNRESET, fmt::format("TLS handshake with {}: the peer closed the connection", peer_)))
                        : session_error("TLS handshake with ");
       return fail_handshake(std::move(error));
     }
     flush_below();
     session_.rest();
     if (state_ != State::handshaking) return;
-    if (below_error_) return fail_handshake(make_os_error(below_error_, "TLS handshake with " + where()));
+    if (below_error_) return fail_handshake(make_os_error(below_error_, "TLS handshake with " + peer_));
     if (!ask_below()) return;
   }
 }
@@ -63,8 +90,6 @@ void TlsDriver::fail_handshake(std::exception_ptr error) noexcept {
   if (!std::exchange(done_, true)) sink_->write_failed(EPROTO);
 }
 
-std::string TlsDriver::where() const { return tls_peer(session_.host(), fd()); }
-
 std::string tls_peer(const std::string& host, int fd) {
   const auto peer = peer_of(fd);
   const auto address = peer ? peer.str() : fd < 0 ? std::string("a stream in memory") : fmt::format("descriptor {}", fd);
@@ -72,8 +97,7 @@ std::string tls_peer(const std::string& host, int fd) {
 }
 
 std::exception_ptr TlsDriver::session_error(const char* operation) const {
-  const auto peer = where();
-  return make_tls_error(session_.failure(), operation + peer, session_.host().empty() ? peer : session_.host());
+  return make_tls_error(session_.failure(), operation + peer_, session_.host().empty() ? peer_ : session_.host());
 }
 
 // --- reading ------------------------------------------------------------------------------------------
@@ -129,34 +153,37 @@ void TlsDriver::readable() noexcept {
     if (reading_) sink_->readable();
     return;
   }
-  proceed();
+  schedule();
 }
 
 void TlsDriver::received(std::size_t count) noexcept {
   asked_ = false;
   session_.input_added(count);
-  if (!asking_) proceed();
+  if (!asking_) go_on();
 }
 
 void TlsDriver::ended() noexcept {
   asked_ = false;
   below_ended_ = true;
   session_.end_input();
-  if (!asking_) proceed();
+  if (!asking_) go_on();
 }
 
 void TlsDriver::read_failed(int error_number) noexcept {
   asked_ = false;
   below_error_ = error_number;
-  if (!asking_) proceed();
+  if (!asking_) go_on();
+}
+
+void TlsDriver::go_on() noexcept {
+  if (state_ != State::open || lingering_) schedule();
+  else if (reading_ && !done_) deliver();
 }
 
 void TlsDriver::proceed() noexcept {
   if (done_) return;
   if (state_ == State::handshaking) shake_hands();
-  else if (lingering_) {
-    if (linger_on()) end();
-  } else if (state_ == State::open && reading_) deliver();
+  else if (lingering_ && linger_on()) end();
 }
 
 // --- writing ------------------------------------------------------------------------------------------
@@ -211,7 +238,7 @@ void TlsDriver::write_failed(int error_number) noexcept {
     }
     const bool told = session_.handshake() == TlsResult::failed && session_.failure().alert != 0;
     return fail_handshake(told ? session_error("TLS handshake with ")
-                               : make_os_error(error_number, "TLS handshake with " + where()));
+                               : make_os_error(error_number, "TLS handshake with " + peer_));
   }
   char lost[256];
   for (int i = 0; i < 4 && !reading_ && (session_.has_input() || ask_below()); ++i) {
@@ -248,7 +275,7 @@ void TlsDriver::watch_progress() {
     if (done_) return;
     if (progress_ && !lingering_) return watch_progress();
     if (lingering_) return end();
-    fail(std::make_exception_ptr(TimeoutError(fmt::format("close {}: the peer took nothing for {}", where(),
+    fail(std::make_exception_ptr(TimeoutError(fmt::format("close {}: the peer took nothing for {}", peer_,
                                                           format_duration(shutdown_timeout_.count())))));
   });
 }

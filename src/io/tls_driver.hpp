@@ -31,7 +31,7 @@ class TlsDriver final : public StreamDriver, private StreamSink {
   /// Takes `below` over. If it throws, `below` is as it was.
   TlsDriver(Loop& loop, std::unique_ptr<StreamDriver>& below, StreamSink& sink, std::shared_ptr<TlsContext> context,
             std::string host, Duration shutdown_timeout);
-  ~TlsDriver() override { timer_.cancel(); }
+  ~TlsDriver() override;
 
   /// Begins the handshake. Call once, when it stands.
   void start();
@@ -62,7 +62,13 @@ class TlsDriver final : public StreamDriver, private StreamSink {
   void write_failed(int error_number) noexcept override;
   void hung_up() noexcept override { sink_->hung_up(); }
 
+  // What goes on without the sink's reader, handshake and lingering, is done from the ready queue, not while events are
+  // told: they would wait for its arithmetic, and a virtual clock would take it for nothing.
+  struct Turn;
+
   bool ask_below();
+  void schedule() noexcept;
+  void go_on() noexcept;
   void proceed() noexcept;
   void shake_hands();
   void open();
@@ -72,7 +78,6 @@ class TlsDriver final : public StreamDriver, private StreamSink {
   void fail(std::exception_ptr error) noexcept;
   void fail_handshake(std::exception_ptr error) noexcept;
   std::exception_ptr session_error(const char* operation) const;
-  std::string where() const;
 
   void watch_progress();
   bool settled() noexcept;
@@ -83,8 +88,10 @@ class TlsDriver final : public StreamDriver, private StreamSink {
   std::unique_ptr<StreamDriver> below_;
   StreamSink* sink_;
   TlsSession session_;
+  std::string peer_;  // for messages: the kernel forgets it with the connection
   std::exception_ptr failure_;
   TimerHandle timer_;
+  Turn* turn_ = nullptr;  // in the ready queue
   Duration shutdown_timeout_;
   std::int64_t linger_wait_ = 1'000'000;  // ns until the next look
   std::int64_t lingered_ = 0;

@@ -54,10 +54,18 @@ std::string certificate_reason(const TlsFailure& failure, const std::string& pee
   }
 }
 
-std::string protocol_reason(const TlsFailure& failure) {
-  if (failure.alert != 0) {
-    return fmt::format("{} (alert {})", SSL_alert_desc_string_long(failure.alert), failure.alert);
+// OpenSSL 3.0 has no words for those of TLS 1.3.
+const char* alert_text(int alert) {
+  switch (alert) {
+    case SSL_AD_MISSING_EXTENSION: return "missing extension";
+    case SSL_AD_CERTIFICATE_REQUIRED: return "certificate required";
+    case SSL_AD_NO_APPLICATION_PROTOCOL: return "no application protocol";
+    default: return SSL_alert_desc_string_long(alert);
   }
+}
+
+std::string protocol_reason(const TlsFailure& failure) {
+  if (failure.alert != 0) return fmt::format("{} (alert {})", alert_text(failure.alert), failure.alert);
   return ssl_reason(failure.code);
 }
 

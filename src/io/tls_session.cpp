@@ -161,7 +161,7 @@ void TlsSession::shut_down() {
 
 TlsResult TlsSession::explain(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {
-    case SSL_ERROR_ZERO_RETURN: return TlsResult::closed;
+    case SSL_ERROR_ZERO_RETURN: closed_ = true; return TlsResult::closed;
     case SSL_ERROR_WANT_READ:
       if (!input_ended_) return TlsResult::starved;
       if (shaken_ && !context_->settings().expect_close_notify) return TlsResult::closed;

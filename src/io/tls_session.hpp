@@ -51,7 +51,7 @@ class TlsSession {
   void input_added(std::size_t count) noexcept { input_.added(count); }
   void end_input() noexcept { input_ended_ = true; }
   /// There is something that read() could look at: call it rather than wait.
-  bool has_input() const noexcept { return !input_.empty() || input_ended_ || failed() || SSL_pending(ssl_.get()) > 0; }
+  bool has_input() const noexcept { return !input_.empty() || input_ended_ || closed_ || failed() || SSL_pending(ssl_.get()) > 0; }
   void drop_input() noexcept { input_.consume(input_.size()); }
   /// Gives memory back that holds nothing.
   void rest() noexcept {
@@ -104,7 +104,8 @@ class TlsSession {
   ReadBuffer input_, output_;
   TlsFailure failure_;
   bool input_ended_ = false;
-  bool shut_ = false;
+  bool closed_ = false;  // the peer's close_notify came
+  bool shut_ = false;    // ours is out
   bool shaken_ = false;
 };
 

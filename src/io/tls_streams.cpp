@@ -23,8 +23,8 @@ Coro<> until_sent(StreamCore& core) {
 
 void check_can_start(StreamCore& core) {
   if (core.is_closing()) throw RuntimeError(fmt::format("start TLS with {}: the stream is closed or closing", core.describe()));
-  if (core.driver()->tls()) throw RuntimeError(fmt::format("start TLS with {}: it has TLS already", core.describe()));
-  if (core.has_reader()) throw RuntimeError(fmt::format("start TLS with {}: another task reads from it", core.describe()));
+  if (core.driver()->tls()) throw RuntimeError(fmt::format("start TLS with {}: it has TLS already", tls_peer({}, core.fd())));
+  if (core.has_reader()) throw RuntimeError(fmt::format("start TLS with {}: another task reads from it", tls_peer({}, core.fd())));
 }
 
 // RFC 2595, 2.1 and CVE-2011-0411: what somebody put in front of the handshake would be taken for the peer's.
@@ -33,7 +33,7 @@ void refuse_plain_bytes(StreamCore& core) {
   if (count == 0) return;
   const std::string reason = "bytes came unencrypted before the handshake";
   throw tls::Error(0, reason,
-                   fmt::format("start TLS with {}: {} {}; they may not be the peer's", core.describe(), count, reason));
+                   fmt::format("start TLS with {}: {} {}; they may not be the peer's", tls_peer({}, core.fd()), count, reason));
 }
 
 }  // namespace

@@ -101,8 +101,26 @@ eddy::Coro<> connection_errors() {
   CHECK_THROWS(eddy::GaiError, co_await eddy::open_connection("no-such-host.invalid", 80));
 }
 
+// The server's certificate is made on the spot and trusted by this client alone.
+eddy::Coro<> tls() {
+  auto identity = eddy::tls::self_signed("localhost");
+  auto serving = eddy::tls::server(identity);
+  auto trusting = eddy::tls::client({.ca_pem = identity.certificate_pem});
+  auto distrusting = eddy::tls::client();
+  auto server = co_await eddy::start_server(echo, "127.0.0.1", 0, {.tls = &serving});
+  auto [reader, writer] =
+      co_await eddy::open_connection("127.0.0.1", server.port(), {.tls = &trusting, .server_hostname = "localhost"});
+  std::string block(300'000, 'z');
+  writer.write(block);
+  co_await writer.drain();
+  CHECK(co_await reader.readexactly(block.size()) == block);
+  CHECK_THROWS(eddy::tls::CertificateError,  // an untrusted certificate is refused by default
+               co_await eddy::open_connection("127.0.0.1", server.port(),
+                                              {.tls = &distrusting, .server_hostname = "localhost"}));
+}
+
 int main() {
-  for (auto scenario : {hundred_clients, lines_and_limits, backpressure, connection_errors})
+  for (auto scenario : {hundred_clients, lines_and_limits, backpressure, connection_errors, tls})
     eddy::run(scenario());
   return ok();
 }
