@@ -46,6 +46,7 @@ class TlsDriver final : public StreamDriver, private StreamSink {
   void closing() noexcept override;
   bool finish() noexcept override;
   std::exception_ptr failure() const noexcept override { return failure_; }
+  bool is_quiet() const noexcept override { return !session_.has_input(); }
   const TlsSession* tls() const noexcept override { return &session_; }
 
  private:

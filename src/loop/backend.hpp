@@ -76,6 +76,8 @@ class StreamDriver {
   virtual bool finish() noexcept { return true; }
   /// The error behind the last `read_failed` or `write_failed`, where an errno does not say it.
   virtual std::exception_ptr failure() const noexcept { return nullptr; }
+  /// It holds nothing that the sink could read without asking the kernel.
+  virtual bool is_quiet() const noexcept { return true; }
   /// Null: it is none of TLS.
   virtual const TlsSession* tls() const noexcept { return nullptr; }
 };
