@@ -8,14 +8,17 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 
 FOLDER = sys.argv[1]
+CERTIFICATE = os.path.join(tempfile.mkdtemp(), "certificate.pem")
 
 
 def fetch(url, data=None):
@@ -24,10 +27,10 @@ def fetch(url, data=None):
 
 
 class Example:
-    def __init__(self, name):
+    def __init__(self, name, *words):
         # A shell in the background ignores SIGINT and hands that on; a user's terminal does not.
         self.process = subprocess.Popen(
-            [os.path.join(FOLDER, name), "0"], stdout=subprocess.PIPE, text=True,
+            [os.path.join(FOLDER, name), *words], stdout=subprocess.PIPE, text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         line = self.process.stdout.readline()
         self.port = int(re.search(r":(\d+)$", line.strip())[1])
@@ -47,6 +50,12 @@ def tcp_echo(server):
         peer.sendall(b"hello " * 1000)
         peer.shutdown(socket.SHUT_WR)
         assert b"".join(iter(lambda: peer.recv(65536), b"")) == b"hello " * 1000
+
+
+def tls_echo(server):  # the same program asks
+    out = subprocess.run([os.path.join(FOLDER, "tls_echo"), "ask", str(server.port), CERTIFICATE], input="hello\nagain\n",
+                         capture_output=True, text=True, timeout=10, check=True).stdout
+    assert re.fullmatch(r"TLSv1.3, TLS_\w+\nhello\nagain\n", out), out
 
 
 def http_hello(server):
@@ -79,8 +88,10 @@ def http_server(server):
 
 def main():
     name = sys.argv[2]
-    with Example("http_hello" if name == "http_get" else name) as server:
+    words = ["serve", "0", CERTIFICATE] if name == "tls_echo" else ["0"]
+    with Example("http_hello" if name == "http_get" else name, *words) as server:
         globals()[name](server)
+    shutil.rmtree(os.path.dirname(CERTIFICATE))
     print("ok")
 
 
