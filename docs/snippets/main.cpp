@@ -11,5 +11,6 @@ int main() {
   eddy::run(lifetimes_program());
   eddy::run(structured_program());
   eddy::run(processes_program());
+  eddy::run(tls_program());
   testing_program();
 }

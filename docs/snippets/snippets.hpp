@@ -15,4 +15,5 @@ eddy::Coro<> inspection_program();
 eddy::Coro<> lifetimes_program();
 eddy::Coro<> structured_program();
 eddy::Coro<> processes_program();
+eddy::Coro<> tls_program();
 void testing_program();
