@@ -4,7 +4,9 @@
 #include <eddy/exceptions.hpp>
 #include <fmt/format.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -123,6 +125,7 @@ bool TlsDriver::ask_below() {
 
 void TlsDriver::deliver() {
   for (;;) {
+    if ((clogged_ = session_.is_clogged())) return;
     if (session_.has_input()) {
       const auto [result, count] = session_.read(sink_->read_space());
       if (!session_.output().empty() && !encrypting_) flush_below();  // an answer to the peer's TLS, an alert
@@ -184,6 +187,7 @@ void TlsDriver::proceed() noexcept {
   if (done_) return;
   if (state_ == State::handshaking) shake_hands();
   else if (lingering_ && linger_on()) end();
+  else if (state_ == State::open && !lingering_ && reading_) deliver();
 }
 
 // --- writing ------------------------------------------------------------------------------------------
@@ -226,6 +230,7 @@ void TlsDriver::sent(std::size_t count) noexcept {
   progress_ = true;
   if (!session_.output().empty()) return;
   session_.rest();
+  if (std::exchange(clogged_, false)) schedule();
   if (finishing_ && !in_finish_ && !done_ && settled()) end();
 }
 
@@ -294,6 +299,9 @@ bool TlsDriver::finish() noexcept {
 
 // Everything is in the kernel. True: it may be closed now.
 bool TlsDriver::settled() noexcept {
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  if (::getsockopt(fd(), SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0 || protocol != IPPROTO_TCP) return true;
   if (std::exchange(lingering_, true)) return false;
   below_->shut_down_writing();
   timer_.cancel();
@@ -305,7 +313,7 @@ bool TlsDriver::linger_on() noexcept {
   session_.drop_input();
   session_.rest();
   int unsent = 0;
-  if (fd() < 0 || below_ended_ || below_error_ || ::ioctl(fd(), SIOCOUTQ, &unsent) != 0 || unsent == 0) return true;
+  if (below_ended_ || below_error_ || ::ioctl(fd(), SIOCOUTQ, &unsent) != 0 || unsent == 0) return true;
   if (lingered_ >= shutdown_timeout_.count()) return true;
   timer_.cancel();
   timer_ = loop_.facade->call_later(Duration::nanoseconds(linger_wait_), [this] {

@@ -101,6 +101,7 @@ class TlsDriver final : public StreamDriver, private StreamSink {
   bool reading_ = false;   // the sink wants bytes
   bool asked_ = false;     // the driver below owes us bytes
   bool asking_ = false;    // on the stack: what comes now is looked at afterwards
+  bool clogged_ = false;   // not asked before what we answered is gone
   bool encrypting_ = false;
   bool flushing_ = false;
   bool eof_wanted_ = false;

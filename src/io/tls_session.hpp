@@ -65,6 +65,9 @@ class TlsSession {
   /// Another record fits into the output without making it grow.
   bool has_room() const noexcept { return output_.size() + kRecord <= ReadBuffer::kBlock; }
 
+  /// The peer makes us answer and does not take the answers: read no more of it.
+  bool is_clogged() const noexcept { return output_.size() > 2 * ReadBuffer::kBlock; }
+
   struct Transfer {
     TlsResult result;
     std::size_t count = 0;

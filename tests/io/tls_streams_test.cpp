@@ -2,6 +2,8 @@
 // Streams over TLS: in memory with virtual time, and over TCP.
 #include <eddy/eddy.hpp>
 
+#include <thread>
+
 #include "io/stream_core.hpp"
 #include "io/tls_support.hpp"
 
@@ -602,4 +604,29 @@ ASYNC_TEST(TlsEverywhere, TheTreeNamesTheHandshake) {
   task.cancel();
   co_await settle();
   EXPECT_TRUE(pair.near.writer.is_closing());
+}
+
+// One context for all: tickets, sessions and certificates are shared between loops on different threads.
+TEST(TlsThreads, AContextIsSharedByThreads) {
+  Contexts contexts;
+  const auto visits = [&] {
+    auto main = [&]() -> Coro<> {
+      auto server = co_await start_server(echo, "127.0.0.1", 0, {.tls = &contexts.server});
+      for (int i = 0; i < 20; ++i) {
+        auto streams = co_await open_connection("127.0.0.1", server.port(), {.tls = &contexts.client});
+        streams.writer.write("x");
+        auto x = co_await streams.reader.readexactly(1);
+        EXPECT_EQ(x, "x");
+        streams.writer.close();
+        co_await streams.writer.wait_closed();
+      }
+      server.close();
+      co_await server.wait_closed();
+    };
+    eddy::run(main());
+  };
+  std::thread one(visits), two(visits);
+  for (int i = 0; i < 20; ++i) contexts.server.reload(localhost());
+  one.join();
+  two.join();
 }
