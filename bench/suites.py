@@ -112,6 +112,26 @@ def echo(options):
                           ("echo, 64 connections: server CPU a message, x Asio coroutines", eddy / asio, 1.0)]
 
 
+def tls(options):
+    """TLS 1.3 on OpenSSL: echo and handshakes, against a raw OpenSSL program over epoll."""
+    peers = {"raw OpenSSL": lambda port, _: [os.path.join(options.bin, "raw_tls"), port],
+             "eddy": lambda port, directory: [os.path.join(options.bin, "tls_echo"), "serve", port,
+                                              os.path.join(directory, "certificate.pem")],
+             "raw OpenSSL again": lambda port, _: [os.path.join(options.bin, "raw_tls"), port]}
+    tlsload = lambda what, connections, size: (
+        lambda port: [os.path.join(options.bin, "tlsload"), port, what, connections, size, options.seconds])
+    names = ["echo, 64 connections, 64 bytes", "echo, 16 connections, 16 KiB", "full handshakes", "resumed handshakes"]
+    settings = [(names[0], tlsload("echo", 64, 64), json.loads), (names[1], tlsload("echo", 16, 16384), json.loads),
+                (names[2], tlsload("handshake", 16, 0), json.loads), (names[3], tlsload("resume", 16, 0), json.loads)]
+    text, results = network(options, peers, settings, "unit")
+    intro = ("A unit is a message, or a connection: connect, shake hands, one byte there and back, close. The server's CPU\n"
+             "time for a unit is the honest number. P-256 certificates, TLS_AES_256_GCM_SHA384.\n\n")
+    ratio = lambda name: cpu_ratio(results[name], "eddy", "raw OpenSSL")
+    return intro + text, [("TLS echo, 64 bytes: server CPU a message, x raw OpenSSL", ratio(names[0]), 1.15),
+                          ("TLS echo, 16 KiB: server CPU a message, x raw OpenSSL", ratio(names[1]), 1.15),
+                          ("TLS handshakes: server CPU, x raw OpenSSL", ratio(names[2]), 1.15)]
+
+
 def microseconds(text):
     value, unit = re.match(r"([\d.]+)(us|ms|s|m)$", text).groups()
     return float(value) * {"us": 1, "ms": 1e3, "s": 1e6, "m": 6e7}[unit]
@@ -329,4 +349,4 @@ def selectors(options):
 
 
 SUITES = {"core": core, "generators": generators, "workers": workers, "selectors": selectors, "inside": inside,
-          "echo": echo, "udp": udp, "http": http, "compile": compile_times}
+          "echo": echo, "tls": tls, "udp": udp, "http": http, "compile": compile_times}

@@ -14,5 +14,6 @@ int main() {
   eddy::run(transports_program());
   eddy::run(subprocess_program());
   eddy::run(sockets_program());
+  eddy::run(tls_program());
   testing_program();
 }

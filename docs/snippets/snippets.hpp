@@ -18,4 +18,5 @@ eddy::Coro<> processes_program();
 eddy::Coro<> transports_program();
 eddy::Coro<> subprocess_program();
 eddy::Coro<> sockets_program();
+eddy::Coro<> tls_program();
 void testing_program();

@@ -48,3 +48,4 @@
 #include <eddy/threads.hpp>
 #include <eddy/timeouts.hpp>
 #include <eddy/transports.hpp>
+#include <eddy/tls.hpp>

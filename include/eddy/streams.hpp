@@ -16,6 +16,10 @@
 
 namespace eddy {
 
+namespace tls {
+class Context;
+}
+
 namespace detail {
 
 class StreamCore;
@@ -197,6 +201,14 @@ class StreamReader : public detail::StreamHandle {
   };
 };
 
+/// How a stream that is open becomes one over TLS.
+struct StartTlsOptions {
+  std::string_view server_hostname = {};  // of clients: whose certificate it has to be; also sent (SNI)
+  // Limits.
+  Duration handshake_timeout = std::chrono::seconds(60);
+  Duration shutdown_timeout = std::chrono::seconds(30);  // for a peer that takes no byte while we close
+};
+
 /// The writing side of a connection: `asyncio.StreamWriter`.
 class StreamWriter : public detail::StreamHandle {
  public:
@@ -216,7 +228,16 @@ class StreamWriter : public detail::StreamHandle {
   class [[nodiscard("it flushes at the end of its scope: give it a name")]] Cork;
   Cork cork();
 
-  /// No more writes: the peer sees the end of the stream after what was written before.
+  /// Goes over to TLS (STARTTLS): sends what was written before, then shakes hands, as the client or the server that
+  /// `context` is for. The reader of this stream goes on with what comes decrypted.
+  ///
+  /// Bytes that were read and not consumed came unencrypted, from whomever: they are refused. If it fails or is
+  /// cancelled, the stream is aborted. Throws tls::Error, tls::CertificateError, TimeoutError, and RuntimeError on a
+  /// stream that is closing, has TLS already or is being read by another task.
+  Coro<> start_tls(const tls::Context& context, StartTlsOptions options = {});
+
+  /// No more writes: the peer sees the end of the stream after what was written before. Over TLS it is told by a
+  /// close_notify, and reading goes on.
   void write_eof();
   /// Sends what was written before, then closes. Reads end.
   void close();
@@ -282,13 +303,19 @@ struct ConnectionOptions {
   std::size_t limit = 64 * 1024;  // the longest line of readline() and readuntil(), bytes
   // Behaviour.
   Address local = {};  // where to connect from; empty: the system's choice
+  // TLS; see eddy/tls.hpp. Both are copied by the call.
+  const tls::Context* tls = nullptr;      // null: plain
+  std::string_view server_hostname = {};  // whose certificate it has to be; empty: `host`
+  Duration tls_handshake_timeout = std::chrono::seconds(60);
+  Duration tls_shutdown_timeout = std::chrono::seconds(30);  // for a peer that takes no byte while we close
 };
 
 /// Connects to a TCP server: tries the addresses of `host` in turn.
 ///
 /// Throws GaiError if the name cannot be resolved; ConnectionRefusedError and its family if no address can
 /// be reached, with the outcome of each; ValueError for a port outside of 0 to 65535. There is no time
-/// limit but the system's: wrap it in timeout().
+/// limit but the system's: wrap it in timeout(). With TLS also tls::CertificateError for a server that is not who it
+/// should be, tls::Error, and TimeoutError for a handshake that takes too long.
 Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options = {});
 
 /// The same to a Unix socket; `path` as of Address::from_path(). Throws FileNotFoundError, ConnectionRefusedError (nobody
@@ -310,6 +337,10 @@ struct ServerOptions {
   // Behaviour.
   bool reuse_address = true;
   bool reuse_port = false;  // several loops or processes share the port
+  // TLS; see eddy/tls.hpp.
+  const tls::Context* tls = nullptr;  // null: plain; copied by the call
+  Duration tls_handshake_timeout = std::chrono::seconds(60);  // then a silent client is let go
+  Duration tls_shutdown_timeout = std::chrono::seconds(30);   // for a peer that takes no byte while we close
 };
 
 namespace detail {
@@ -369,6 +400,9 @@ Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::strin
 ///
 /// `host`: a name or an address; "" for every interface. `port` 0 lets the system choose. The handler is
 /// kept as long as a connection uses it: a capturing lambda is fine. (g++ 12: give it a name first, docs/gcc12.md.)
+///
+/// With TLS, the handler is called when the handshake is done. One that fails ends its connection and nothing else; in
+/// debug mode the loop's exception handler is told.
 template <class F>
 Coro<Server> start_server(F handler, std::string host, int port, ServerOptions options = {}) {
   return detail::start_server(std::make_shared<detail::CallableHandler<F>>(std::move(handler)), std::move(host), port,

@@ -11,6 +11,7 @@
 #include "io/resolve.hpp"
 #include "io/sockets.hpp"
 #include "io/stream_core.hpp"
+#include "io/tls_streams.hpp"
 
 namespace eddy {
 namespace {
@@ -52,7 +53,14 @@ Coro<detail::UniqueFd> detail::connect_to_host(std::string host, int port, Conne
   throw_no_connection(host, port, attempts);
 }
 
-Coro<Streams> open_unix_connection(std::string path, ConnectionOptions options) {
+namespace {
+
+Coro<Streams> connect(std::string host, int port, ConnectionOptions options) {
+  auto fd = co_await detail::connect_to_host(std::move(host), port, options);
+  co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);
+}
+
+Coro<Streams> connect_unix(std::string path, ConnectionOptions options) {
   const auto address = Address::from_path(path);
   const auto operation = "connect to " + address.str();
   detail::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -65,9 +73,29 @@ Coro<Streams> open_unix_connection(std::string path, ConnectionOptions options) 
   co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);
 }
 
+Coro<Streams> with_tls(Coro<Streams> plain, tls::Context context, std::string server_hostname, ConnectionOptions options) {
+  auto streams = co_await std::move(plain);
+  co_await detail::put_tls_on(streams.writer, std::move(context), std::move(server_hostname),
+                              options.tls_handshake_timeout, options.tls_shutdown_timeout);
+  co_return streams;
+}
+
+}  // namespace
+
 Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options) {
-  auto fd = co_await detail::connect_to_host(std::move(host), port, options);
-  co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);
+  if (!options.tls) return connect(std::move(host), port, options);
+  detail::check_tls_side(*options.tls, false, "open_connection");
+  std::string server_hostname(options.server_hostname.empty() ? host : options.server_hostname);
+  return with_tls(connect(std::move(host), port, options), *options.tls, std::move(server_hostname), options);
+}
+
+Coro<Streams> open_unix_connection(std::string path, ConnectionOptions options) {
+  if (!options.tls) return connect_unix(std::move(path), options);
+  detail::check_tls_side(*options.tls, false, "open_unix_connection");
+  if (options.server_hostname.empty()) {
+    throw ValueError("open_unix_connection: a path names no host to verify; give .server_hostname beside .tls");
+  }
+  return with_tls(connect_unix(std::move(path), options), *options.tls, std::string(options.server_hostname), options);
 }
 
 }  // namespace eddy

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // create_server(): a protocol for each connection.
+#include <eddy/exceptions.hpp>
 #include <eddy/transports.hpp>
 
 #include <string>
@@ -53,6 +54,7 @@ class ProtocolServer final : public ServerCore, private TransportOwner {
 }  // namespace
 
 Coro<Server> create_server(FactoryPtr factory, std::string host, int port, ServerOptions options) {
+  if (options.tls) throw ValueError("create_server: .tls is for start_server(); transports do not speak TLS yet");
   check_port("listen on " + host, port);
   auto addresses = co_await resolve(host, port, true);
   auto core = std::make_shared<ProtocolServer>(Loop::running(), std::move(factory), options);

@@ -16,6 +16,7 @@
 #include "io/server_core.hpp"
 #include "io/sockets.hpp"
 #include "io/stream_core.hpp"
+#include "io/tls_streams.hpp"
 
 namespace eddy {
 namespace detail {
@@ -109,8 +110,8 @@ namespace {
 // Runs the handler for each connection in a task.
 class StreamServer final : public ServerCore {
  public:
-  StreamServer(Loop& loop, std::shared_ptr<ConnectionHandler> handler, const ServerOptions& options)
-      : ServerCore(loop, options), handler_(std::move(handler)) {}
+  StreamServer(Loop& loop, std::shared_ptr<ConnectionHandler> handler, const ServerOptions& options, tls::Context tls)
+      : ServerCore(loop, options), handler_(std::move(handler)), tls_(std::move(tls)) {}
 
   std::size_t connections() const noexcept override { return tasks_.size(); }
   void close_clients() override {
@@ -127,6 +128,10 @@ class StreamServer final : public ServerCore {
   }
 
   static Coro<> handle(std::shared_ptr<StreamServer> self, Streams streams) {
+    if (self->tls_) {
+      const bool open = co_await shake_hands(*self, streams.writer);
+      if (!open) co_return;
+    }
     auto handler = self->handler_;
     auto coroutine = handler->handle(std::move(streams.reader), std::move(streams.writer));
     try {
@@ -136,6 +141,19 @@ class StreamServer final : public ServerCore {
     } catch (...) {
       report_current_exception(&self->loop_, "a connection's handler threw");
     }
+  }
+
+  // As in asyncio, a client that cannot do it is no news: what strangers send is not for the log.
+  static Coro<bool> shake_hands(StreamServer& self, const StreamWriter& writer) {
+    try {
+      co_await put_tls_on(writer, self.tls_, {}, self.options_.tls_handshake_timeout, self.options_.tls_shutdown_timeout);
+      co_return true;
+    } catch (const OSError&) {
+      if (self.loop_.debug.load(std::memory_order_relaxed)) {
+        report_current_exception(&self.loop_, "a TLS handshake failed");
+      }
+    }
+    co_return false;
   }
 
   void remember(const Task<>& task) {
@@ -158,25 +176,34 @@ class StreamServer final : public ServerCore {
   }
 
   std::shared_ptr<ConnectionHandler> handler_;
+  tls::Context tls_;  // empty: plain
   std::vector<Task<>> tasks_;
   std::unordered_map<const TaskCore*, std::size_t> indices_;  // where a task stands in tasks_
 };
 
+Coro<Server> listen(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options,
+                    tls::Context tls) {
+  check_port("listen on " + host, port);
+  if (options.tls) check_tls_side(tls, true, "start_server");  // it points to somebody's who may be gone
+  auto addresses = co_await resolve(host, port, true);
+  auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), options, std::move(tls));
+  core->listen(addresses);
+  co_return Server(std::move(core));
+}
+
+}
+
 }  // namespace
 
 Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options) {
-  check_port("listen on " + host, port);
-  auto addresses = co_await resolve(host, port, true);
-  auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), options);
-  core->listen(addresses);
-  co_return Server(std::move(core));
+  return listen(std::move(handler), std::move(host), port, options, options.tls ? *options.tls : tls::Context());
 }
 
 Coro<Server> start_unix_server(std::shared_ptr<ConnectionHandler> handler, std::string path, UnixServerOptions options) {
   const auto address = Address::from_path(path);
   const ServerOptions common{.limit = options.limit, .backlog = options.backlog,
                              .max_connections = options.max_connections};
-  auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), common);
+  auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), common, tls::Context());
   core->listen_unix(address, options.mode, options.cleanup_socket);
   co_return Server(std::move(core));
 }

@@ -27,7 +27,7 @@ void describe_stream(const TaskCore& task, Text& text) {
 constexpr char kReading[] = "bytes from";
 constexpr char kDraining[] = "room to write to";
 constexpr char kClosing[] = "the end of";
-
+constexpr char kOpening[] = "a TLS handshake with";
 }  // namespace
 
 const WaitOps StreamCore::kReadOps{&cancel_read, &detach_nothing, &describe_stream<kReading>, nullptr, nullptr,
@@ -36,6 +36,10 @@ const WaitOps StreamCore::kDrainOps{&cancel_at_once, &detach_listed, &describe_s
                                   "stream drain"};
 const WaitOps StreamCore::kCloseOps{&cancel_at_once, &detach_listed, &describe_stream<kClosing>, nullptr, nullptr,
                                   "stream close"};
+
+const WaitOps StreamCore::kChangeOps{&cancel_at_once, [](TaskCore& task) noexcept {
+                                       static_cast<StreamCore*>(task.object)->opener_ = nullptr;
+                                     }, &describe_stream<kOpening>, nullptr, nullptr, "tls handshake"};
 
 StreamCore::StreamCore(Loop& loop, std::size_t limit) noexcept : loop_(loop), limit_(limit) { run = &pump_later; }
 
@@ -176,6 +180,7 @@ void StreamCore::read_failed(int error_number) noexcept {
   if (terminal_ && error_number == EIO) return ended();
   asked_ = false;
   read_error_ = error_number;
+  note_failure();
   if (!pumping_) wake_reader();
 }
 
@@ -206,7 +211,7 @@ void StreamCore::finish_read(bool waited) {
     }
   }
   // What came before the error is still read.
-  if (read_error_ && (buffer_.empty() || goal == ReadGoal::everything)) throw_os_error(read_error_, "read from " + describe());
+  if (read_error_ && (buffer_.empty() || goal == ReadGoal::everything)) throw_read_error("read from ");
 }
 
 std::string_view StreamCore::take_any(std::size_t most) noexcept {
@@ -217,7 +222,7 @@ std::string_view StreamCore::take_any(std::size_t most) noexcept {
 
 std::string_view StreamCore::take_exactly(std::size_t count) {
   if (buffer_.size() < count) {
-    if (read_error_) throw_os_error(read_error_, "read from " + describe());
+    if (read_error_) throw_read_error("read from ");
     throw IncompleteReadError(std::string(take_any(count)), count);
   }
   return take_any(count);
@@ -226,7 +231,7 @@ std::string_view StreamCore::take_exactly(std::size_t count) {
 std::string_view StreamCore::take_until(std::string_view separator, bool partial_at_end) {
   if (found_ && found_ - separator.size() <= limit_) return take_any(found_);
   if (!found_ && (ended_ || read_error_)) {
-    if (read_error_) throw_os_error(read_error_, "read from " + describe());
+    if (read_error_) throw_read_error("read from ");
     if (partial_at_end) return take_any(buffer_.size());
     throw IncompleteReadError(std::string(take_any(buffer_.size())), 0);
   }
@@ -281,11 +286,12 @@ void StreamCore::sent(std::size_t count) noexcept {
 void StreamCore::after_flush() noexcept {
   if (queued() <= kLowWater) wake_all(drainers_);
   if (queued() > 0 || lost_) return;
+  if (opener_) opener_->wake();
   if (eof_wanted_ && !std::exchange(eof_sent_, true)) {
     if (write_only_) closing_ = true;
     else driver_->shut_down_writing();
   }
-  if (closing_) finish_close();
+  if (closing_) finish();
 }
 
 void StreamCore::write_failed(int error_number) noexcept { lose(error_number); }
@@ -310,7 +316,7 @@ void StreamCore::finish_drain(bool waited) {
     task.throw_if_cancelled();
   }
   if (lost_) throw_lost("write to ");
-  if (read_error_) throw_os_error(read_error_, "write to " + describe());
+  if (read_error_) throw_read_error("write to ");
 }
 
 void StreamCore::write_eof() {
@@ -323,12 +329,24 @@ void StreamCore::write_eof() {
 void StreamCore::close() {
   if (closed() || std::exchange(closing_, true)) return;
   corks_ = 0;
+  driver_->closing();
   if (queued() > 0) flush();
-  if (!closed() && queued() == 0) finish_close();
+  if (!closed() && queued() == 0) finish();
 }
+
+void StreamCore::finish() noexcept {
+  if (std::exchange(finishing_, true)) return;
+  if (driver_->finish()) return finish_close();
+  // Reads end now, whatever the driver still has to do.
+  ended_ = true;
+  if (std::exchange(asked_, false)) driver_->stop_reading();
+  wake_reader();
+}
+void StreamCore::finished() noexcept { finish_close(); }
 
 void StreamCore::lose(int error_number) noexcept {
   if (closed() || lost_) return;
+  note_failure();
   lost_ = true;
   write_error_ = error_number;
   if (!read_error_) read_error_ = error_number;
@@ -362,6 +380,7 @@ void StreamCore::finish_close() noexcept {
   wake_reader();
   wake_all(drainers_);
   wake_all(closers_);
+  if (opener_) opener_->wake();
 }
 
 void StreamCore::loop_closed() noexcept {
@@ -387,7 +406,27 @@ void StreamCore::finish_wait_closed(bool waited) {
   if (lost_ && write_error_) throw_lost("close ");
 }
 
+void StreamCore::Change::await_suspend(std::coroutine_handle<> where) {
+  core_->opener_ = &current_task_core();
+  core_->opener_->wait(where, kChangeOps, core_);
+}
+void StreamCore::Change::await_resume() { std::exchange(core_->opener_, nullptr)->throw_if_cancelled(); }
+void StreamCore::opened() noexcept {
+  if (opener_) opener_->wake();
+}
+
+// The driver goes before its error is thrown.
+void StreamCore::note_failure() noexcept {
+  if (!failure_ && driver_) failure_ = driver_->failure();
+}
+
+void StreamCore::throw_read_error(const char* operation) const {
+  if (failure_) std::rethrow_exception(failure_);
+  throw_os_error(read_error_, operation + describe());
+}
+
 void StreamCore::throw_lost(const char* operation) const {
+  if (failure_) std::rethrow_exception(failure_);
   if (write_error_) throw_os_error(write_error_, operation + describe());
   throw ConnectionAbortedError(ECONNABORTED, fmt::format("{}{}: the connection was aborted", operation, describe()));
 }

@@ -66,6 +66,33 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void finish_wait_closed(bool waited);
   int fd() const noexcept { return driver_ ? driver_->fd() : -1; }
 
+  /// Puts the driver that `make(driver below, sink)` gives between this stream and its driver, which must owe nothing.
+  /// `make` takes the one below over, unless it throws.
+  template <class F>
+  StreamDriver& put_on(F make) {
+    driver_ = make(driver_, static_cast<StreamSink&>(*this));
+    return *driver_;
+  }
+  bool has_reader() const noexcept { return reader_ != nullptr; }
+  bool is_open() const noexcept { return driver_ && driver_->is_open(); }
+  /// Waits until something has changed: the driver is open, the queue is empty, the stream is closed. One task at a time.
+  class Change {
+   public:
+    explicit Change(StreamCore& core) noexcept : core_(&core) {}
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> where);
+    void await_resume();
+
+   private:
+    StreamCore* core_;
+  };
+  const StreamDriver* driver() const noexcept { return driver_.get(); }
+  Loop& loop() noexcept { return loop_; }
+  /// "127.0.0.1:80", or what else names it.
+  std::string describe() const override;
+  /// Of a stream that was lost: `operation` and its name are in front of what has no error of its own.
+  [[noreturn]] void throw_lost(const char* operation) const;
+
   /// Called once when the peer has gone or the connection broke, also while nobody reads.
   void on_hangup(void (*call)(void*) noexcept, void* context) noexcept;
 
@@ -88,9 +115,10 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void sent(std::size_t count) noexcept override;
   void write_failed(int error_number) noexcept override;
   void hung_up() noexcept override;
+  void opened() noexcept override;
+  void finished() noexcept override;
   // LoopResource
   void loop_closed() noexcept override;
-  std::string describe() const override;
 
   bool goal_met() noexcept;
   std::size_t find_end() noexcept;
@@ -103,12 +131,14 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void flush() noexcept;
   void after_flush() noexcept;
   void lose(int error_number) noexcept;
+  void finish() noexcept;
   void finish_close() noexcept;
   void wake_all(List& waiters) noexcept;
-  [[noreturn]] void throw_lost(const char* operation) const;
+  [[noreturn]] void throw_read_error(const char* operation) const;
+  void note_failure() noexcept;
 
   static CancelResult cancel_read(TaskCore& task) noexcept;
-  static const WaitOps kReadOps, kDrainOps, kCloseOps;
+  static const WaitOps kReadOps, kDrainOps, kCloseOps, kChangeOps;
 
   Loop& loop_;
   std::unique_ptr<StreamDriver> driver_;  // null once closed
@@ -129,6 +159,8 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
 
   WriteQueue out_;
   List drainers_, closers_;
+  TaskCore* opener_ = nullptr;  // the task that waits for a Change
+  std::exception_ptr failure_;  // what the driver said about read_error_ and write_error_, if anything
   int write_error_ = 0;
   int corks_ = 0;
   bool lost_ = false;
@@ -136,6 +168,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool eof_wanted_ = false, eof_sent_ = false;
   bool write_only_ = false;
   bool terminal_ = false;
+  bool finishing_ = false;
   bool hung_up_ = false;
   bool has_peer_ = false;  // outside of this process
   void (*hangup_call_)(void*) noexcept = nullptr;

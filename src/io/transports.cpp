@@ -79,6 +79,7 @@ Coro<TransportPtr> start_transport(FactoryPtr factory, MakeDriver make, Transpor
 }
 
 Coro<TransportPtr> create_connection(FactoryPtr factory, std::string host, int port, ConnectionOptions options) {
+  if (options.tls) throw ValueError("create_connection: .tls is for open_connection(); transports do not speak TLS yet");
   auto fd = co_await connect_to_host(std::move(host), port, options);
   auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket);
   co_return transport;

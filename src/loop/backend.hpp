@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -40,13 +41,21 @@ class StreamSink {
   virtual void write_failed(int error_number) noexcept = 0;
   /// The peer closed its side or the connection broke; told once, also while nobody reads.
   virtual void hung_up() noexcept = 0;
+  /// A driver that was not open at once is open now.
+  virtual void opened() noexcept {}
+  /// What finish() began is done.
+  virtual void finished() noexcept {}
 
  protected:
   ~StreamSink() = default;
 };
 
+class TlsSession;
+
 /// Moves the bytes of one descriptor, which it owns. Destroying it closes the descriptor; it never touches
 /// the sink's memory afterwards.
+///
+/// A driver may stand on another one and be its sink: TLS does.
 class StreamDriver {
  public:
   virtual ~StreamDriver() = default;
@@ -63,6 +72,21 @@ class StreamDriver {
   virtual void flush() noexcept = 0;
   /// The peer sees the end of the stream after what was sent. A pipe is closed for it.
   virtual void shut_down_writing() noexcept = 0;
+
+  /// From now on it works for `sink`. Nothing is asked for or queued at that time.
+  virtual void redirect(StreamSink& sink) noexcept = 0;
+  /// False while it has to agree on something with the peer first; `opened` or `write_failed` follows.
+  virtual bool is_open() const noexcept { return true; }
+  /// The sink begins to close; its queue is still to be sent.
+  virtual void closing() noexcept {}
+  /// The sink's queue is sent and it wants to close. False: `finished` or `write_failed` is called later.
+  virtual bool finish() noexcept { return true; }
+  /// The error behind the last `read_failed` or `write_failed`, where an errno does not say it.
+  virtual std::exception_ptr failure() const noexcept { return nullptr; }
+  /// It holds nothing that the sink could read without asking the kernel.
+  virtual bool is_quiet() const noexcept { return true; }
+  /// Null: it is none of TLS.
+  virtual const TlsSession* tls() const noexcept { return nullptr; }
 };
 
 /// Accepts connections on a listening descriptor, which it owns.

@@ -25,7 +25,7 @@ namespace {
 
 class ReadinessStream final : public StreamDriver, private IoWatch {
  public:
-  ReadinessStream(Poller& poller, int descriptor, StreamSink& sink) : poller_(poller), sink_(sink), owner_(descriptor) {
+  ReadinessStream(Poller& poller, int descriptor, StreamSink& sink) : poller_(poller), sink_(&sink), owner_(descriptor) {
     struct stat status{};
     is_socket_ = ::fstat(descriptor, &status) == 0 && S_ISSOCK(status.st_mode);
     IoWatch::fd = descriptor;
@@ -48,6 +48,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
 
   int fd() const noexcept override { return owner_.get(); }
   bool is_plain_socket() const noexcept override { return is_socket_; }
+  void redirect(StreamSink& sink) noexcept override { sink_ = &sink; }
 
   void read() override {
     reading_ = true;
@@ -66,7 +67,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
   void flush() noexcept override {
     for (;;) {
       iovec pieces[64];
-      const auto count = sink_.write_queue(pieces, 64);
+      const auto count = sink_->write_queue(pieces, 64);
       writing_ = count != 0;
       if (count == 0 || !may_write_) return want();
       const auto [sent, full] = send(pieces, count);
@@ -75,13 +76,13 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
         if (errno != EAGAIN) {
           writing_ = false;
           want();
-          return sink_.write_failed(errno);
+          return sink_->write_failed(errno);
         }
         may_write_ = false;
         continue;
       }
       if (!full) may_write_ = false;
-      sink_.sent(static_cast<std::size_t>(sent));
+      sink_->sent(static_cast<std::size_t>(sent));
     }
   }
 
@@ -110,7 +111,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
   }
 
   void receive() {
-    const auto space = sink_.read_space();
+    const auto space = sink_->read_space();
     ssize_t count = 0;
     do {
       count = is_socket_ ? ::recv(fd(), space.data(), space.size(), 0) : ::read(fd(), space.data(), space.size());
@@ -124,9 +125,9 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
     if (count > 0 && static_cast<std::size_t>(count) < space.size() && !hung_up_) may_read_ = false;
     const int failure = errno;
     want();
-    if (count > 0) sink_.received(static_cast<std::size_t>(count));
-    else if (count == 0) sink_.ended();
-    else sink_.read_failed(failure);
+    if (count > 0) sink_->received(static_cast<std::size_t>(count));
+    else if (count == 0) sink_->ended();
+    else sink_->read_failed(failure);
   }
 
   void dispatch(unsigned events) noexcept {
@@ -136,10 +137,10 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
     if (events & (kWritable | kHangup)) may_write_ = true;
     if ((events & kHangup) && !hung_up_) {
       hung_up_ = true;
-      sink_.hung_up();
+      sink_->hung_up();
     }
     if (!died) want();
-    if (!died && reading_ && may_read_) sink_.readable();
+    if (!died && reading_ && may_read_) sink_->readable();
     if (!died && writing_ && may_write_) flush();
     if (!died) died_ = nullptr;
   }
@@ -154,7 +155,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
   }
 
   Poller& poller_;
-  StreamSink& sink_;
+  StreamSink* sink_;
   UniqueFd owner_;
   bool* died_ = nullptr;  // set while dispatch() runs: the sink may destroy us
   bool is_socket_ = true;

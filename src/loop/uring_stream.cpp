@@ -39,7 +39,7 @@ constexpr int kSmallToReceive = 16;
 class UringStream final : public StreamDriver, private BufferHolder {
  public:
   UringStream(UringRing& ring, int descriptor, StreamSink& sink)
-      : ring_(ring), sink_(sink), receive_(new UringOperation(UringOperation::Kind::receive)) {
+      : ring_(ring), sink_(&sink), receive_(new UringOperation(UringOperation::Kind::receive)) {
     receive_->fd = descriptor;
     receive_->owner = this;
     receive_->completed = [](UringOperation& operation, int result, std::uint32_t flags) noexcept {
@@ -61,17 +61,18 @@ class UringStream final : public StreamDriver, private BufferHolder {
   }
 
   int fd() const noexcept override { return owner_.get(); }
+  void redirect(StreamSink& sink) noexcept override { sink_ = &sink; }
 
   void read() override {
     reading_ = true;
     if (unread_ > 0) return give();
     if (ended_) {
       reading_ = false;
-      return sink_.ended();
+      return sink_->ended();
     }
     if (error_) {
       reading_ = false;
-      return sink_.read_failed(error_);
+      return sink_->read_failed(error_);
     }
     if (!polled_) return receive_more();
     if (may_read_) read_now();
@@ -84,7 +85,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
     if (waits_for_room_) return;
     for (;;) {
       iovec pieces[64];
-      const auto count = sink_.write_queue(pieces, 64);
+      const auto count = sink_->write_queue(pieces, 64);
       if (count == 0) return;
       std::size_t total = 0;
       for (std::size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
@@ -98,7 +99,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
         return sending_failed(errno);
       }
       if (static_cast<std::size_t>(sent) < total) wait_for_room();
-      sink_.sent(static_cast<std::size_t>(sent));
+      sink_->sent(static_cast<std::size_t>(sent));
       if (waits_for_room_) return;
     }
   }
@@ -117,7 +118,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
       if (died) return;
     }
     if (reading_ && (unread_ > 0 || ended_ || error_)) {
-      sink_.readable();
+      sink_->readable();
       if (died) return;
     }
     died_ = nullptr;
@@ -156,7 +157,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
     died_ = &died;
     if (result < 0 || (result & (POLLRDHUP | POLLHUP | POLLERR))) tell_hangup();
     if (died) return;
-    if (reading_) sink_.readable();
+    if (reading_) sink_->readable();
     if (died) return;
     died_ = nullptr;
     if (poll_ && poll_->is_idle() && result >= 0 && !hung_up_) poll_more();
@@ -164,7 +165,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
 
   // As ReadinessStream does it: a transfer that did not fill the room leaves nothing behind.
   void read_now() {
-    const auto space = sink_.read_space();
+    const auto space = sink_->read_space();
     const auto count = ::recv(fd(), space.data(), space.size(), MSG_DONTWAIT);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
       if (errno == EINTR) return read_now();
@@ -176,14 +177,14 @@ class UringStream final : public StreamDriver, private BufferHolder {
     if (count > 0) {
       small_ = static_cast<std::size_t>(count) <= kSmall ? small_ + 1 : 0;
       if (small_ >= kSmallToReceive && !hung_up_) receive_again();
-      return sink_.received(static_cast<std::size_t>(count));
+      return sink_->received(static_cast<std::size_t>(count));
     }
     if (count == 0) {
       ended_ = true;
-      return sink_.ended();
+      return sink_->ended();
     }
     error_ = errno;
-    sink_.read_failed(error_);
+    sink_->read_failed(error_);
   }
 
   void receive_again() noexcept {
@@ -219,7 +220,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
   }
 
   void give() {
-    const auto space = sink_.read_space();
+    const auto space = sink_->read_space();
     std::size_t count = std::min(space.size(), spilled_.size() - taken_);
     if (count > 0) {
       std::memcpy(space.data(), spilled_.data() + taken_, count);
@@ -246,13 +247,13 @@ class UringStream final : public StreamDriver, private BufferHolder {
     unread_ -= count;
     reading_ = false;
     receive_more();
-    sink_.received(count);
+    sink_->received(count);
   }
 
   // --- writing
   void sending_failed(int error_number) noexcept {
     if (error_number == EAGAIN || error_number == EINTR) return wait_for_room();
-    sink_.write_failed(error_number);
+    sink_->write_failed(error_number);
   }
 
   void wait_for_room() noexcept {
@@ -272,7 +273,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
     });
   }
   void tell_hangup() noexcept {
-    if (!std::exchange(hung_up_, true)) sink_.hung_up();
+    if (!std::exchange(hung_up_, true)) sink_->hung_up();
   }
 
   void watch(UringOperation*& operation, UringOperation::Kind kind, unsigned events,
@@ -288,7 +289,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
   }
 
   UringRing& ring_;
-  StreamSink& sink_;
+  StreamSink* sink_;
   UniqueFd owner_;
   UringOperation* receive_;
   UringOperation* poll_ = nullptr;    // a poll for bytes, while large messages come

@@ -38,7 +38,7 @@ struct Link {
 
 class MemoryDriver final : public detail::StreamDriver {
  public:
-  MemoryDriver(std::shared_ptr<Link> link, int side, StreamSink& sink) : link_(std::move(link)), side_(side), sink_(sink) {
+  MemoryDriver(std::shared_ptr<Link> link, int side, StreamSink& sink) : link_(std::move(link)), side_(side), sink_(&sink) {
     link_->ends[side_] = this;
   }
   ~MemoryDriver() override {
@@ -50,6 +50,7 @@ class MemoryDriver final : public detail::StreamDriver {
   }
 
   int fd() const noexcept override { return -1; }
+  void redirect(StreamSink& sink) noexcept override { sink_ = &sink; }
   void read() override {
     reading_ = true;
     schedule();
@@ -59,8 +60,8 @@ class MemoryDriver final : public detail::StreamDriver {
   void flush() noexcept override {
     for (;;) {
       iovec piece[1];
-      if (sink_.write_queue(piece, 1) == 0) return;
-      if (outgoing().reader_gone) return sink_.write_failed(EPIPE);
+      if (sink_->write_queue(piece, 1) == 0) return;
+      if (outgoing().reader_gone) return sink_->write_failed(EPIPE);
       auto& bytes = outgoing().bytes;
       const auto room = link_->options.room > bytes.size() ? link_->options.room - bytes.size() : 0;
       const auto count = std::min(room, piece[0].iov_len);
@@ -68,7 +69,7 @@ class MemoryDriver final : public detail::StreamDriver {
       if (count == 0) return;
       bytes.append(static_cast<const char*>(piece[0].iov_base), count);
       poke_peer();
-      sink_.sent(count);
+      sink_->sent(count);
     }
   }
   void shut_down_writing() noexcept override {
@@ -107,26 +108,26 @@ class MemoryDriver final : public detail::StreamDriver {
   void transfer() {
     const auto link = link_;  // the sink may destroy this driver
     auto& in = incoming();
-    if (in.writer_gone && !std::exchange(told_hangup_, true)) sink_.hung_up();
+    if (in.writer_gone && !std::exchange(told_hangup_, true)) sink_->hung_up();
     if (link->ends[side_] != this) return;
     if (reading_ && !in.bytes.empty()) {
       reading_ = false;
-      const auto space = sink_.read_space();
+      const auto space = sink_->read_space();
       const auto count = std::min({space.size(), in.bytes.size(), link->options.piece});
       std::memcpy(space.data(), in.bytes.data(), count);
       in.bytes.erase(0, count);
       if (auto* peer = link->ends[1 - side_]) peer->schedule();  // there is room again
-      sink_.received(count);
+      sink_->received(count);
     } else if (reading_ && in.writer_gone) {
       reading_ = false;
-      sink_.ended();
+      sink_->ended();
     }
     if (link->ends[side_] == this && writing_) flush();
   }
 
   std::shared_ptr<Link> link_;
   int side_;
-  StreamSink& sink_;
+  StreamSink* sink_;
   Ticket* ticket_ = nullptr;
   bool reading_ = false;
   bool writing_ = false;

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import urllib.request
 
 FOLDER = sys.argv[1]
 CHAT_PATH = os.path.join(tempfile.mkdtemp(), "chat.sock")
+CERTIFICATE = os.path.join(tempfile.mkdtemp(), "certificate.pem")
 
 
 def fetch(url, data=None):
@@ -27,10 +29,10 @@ def fetch(url, data=None):
 
 
 class Example:
-    def __init__(self, name, *arguments):
+    def __init__(self, name, *words):
         # A shell in the background ignores SIGINT and hands that on; a user's terminal does not.
         self.process = subprocess.Popen(
-            [os.path.join(FOLDER, name), "0", *arguments], stdout=subprocess.PIPE, text=True,
+            [os.path.join(FOLDER, name), *words], stdout=subprocess.PIPE, text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         line = self.process.stdout.readline()
         self.port = int(re.search(r":(\d+)$", line.strip())[1])
@@ -126,6 +128,12 @@ def port_forwarder(server):
     slow.close()
 
 
+def tls_echo(server):  # the same program asks
+    out = subprocess.run([os.path.join(FOLDER, "tls_echo"), "ask", str(server.port), CERTIFICATE], input="hello\nagain\n",
+                         capture_output=True, text=True, timeout=10, check=True).stdout
+    assert re.fullmatch(r"TLSv1.3, TLS_\w+\nhello\nagain\n", out), out
+
+
 def http_hello(server):
     assert fetch(f"http://127.0.0.1:{server.port}/") == b"Hello, World!"
 
@@ -158,10 +166,13 @@ def main():
     global TARGET
     name = sys.argv[2]
     TARGET = socket.create_server(("127.0.0.1", 0))
-    arguments = {"chat": [CHAT_PATH], "port_forwarder": ["127.0.0.1", str(TARGET.getsockname()[1])]}.get(name, [])
-    with Example("http_hello" if name == "http_get" else name, *arguments) as server:
+    words = {"tls_echo": ["serve", "0", CERTIFICATE], "chat": ["0", CHAT_PATH],
+             "port_forwarder": ["0", "127.0.0.1", str(TARGET.getsockname()[1])]}.get(name, ["0"])
+    with Example("http_hello" if name == "http_get" else name, *words) as server:
         globals()[name](server)
     assert not os.path.exists(CHAT_PATH), "the chat left its socket"
+    shutil.rmtree(os.path.dirname(CERTIFICATE))
+    os.rmdir(os.path.dirname(CHAT_PATH))
     print("ok")
 
 

@@ -23,6 +23,10 @@ namespace boost::json {
 class value;
 }
 
+namespace eddy::tls {
+class Context;
+}
+
 namespace eddy::http {
 
 namespace detail {
@@ -54,6 +58,7 @@ struct SessionOptions {
   std::string_view user_agent = "eddy/0.1";       // copied
   bool cookies = true;                            // remembers them and sends them back
   bool decompress = true;                         // asks for gzip, deflate, br and undoes them
+  const tls::Context* tls = nullptr;              // for https; null: trusts whom the system does; copied
   // Limits.
   std::size_t connections = 100;                  // open at once, idle ones too; 0: no limit
   std::size_t connections_per_host = 0;           // of those to one host and port; 0: no limit
@@ -156,6 +161,8 @@ class ClientResponse {
 /// A request is lazy: nothing is sent before it is awaited. Connections are kept and used again, most recent
 /// first; requests beyond the limits wait in order of arrival. An idempotent request that finds its kept
 /// connection closed is sent once more on a new one. Cancelling a request closes its connection.
+///
+/// https servers have to show a certificate of their name that is trusted: tls::CertificateError.
 ///
 /// Belongs to one loop. Its end closes all its connections; responses that are still being read then fail.
 class ClientSession {

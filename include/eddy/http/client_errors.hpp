@@ -3,6 +3,7 @@
 //
 //   OSError                    as the system told it: ConnectionRefusedError, GaiError …
 //   ├── TimeoutError           RequestTimeoutError: which of the limits it was
+//   ├── tls::Error             also tls::CertificateError, tls::TruncatedError
 //   └── ConnectionResetError   ServerDisconnectedError: the connection ended before the response did
 //   ValueError                 UnsupportedSchemeError; UrlError for what is no URL
 //   ContentDecodingError       a damaged gzip, deflate or br body, or a bomb
@@ -38,7 +39,7 @@ class BadResponseError : public ClientError { using ClientError::ClientError; };
 class TooManyRedirectsError : public ClientError { using ClientError::ClientError; };
 class BodyTooLargeError : public ClientError { using ClientError::ClientError; };
 
-/// A URL that cannot be fetched: neither http nor https, or https without TLS.
+/// A URL that cannot be fetched: neither http nor https.
 class UnsupportedSchemeError : public ValueError { using ValueError::ValueError; };
 
 /// The connection ended before the response did.

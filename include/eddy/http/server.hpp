@@ -20,6 +20,7 @@ struct ServeOptions {
   int port = 8000;                      // 0: the system chooses
   bool reuse_port = false;              // several processes share the port
   int backlog = 1024;
+  const tls::Context* tls = nullptr;    // https; null: plain; copied
   // Limits on what clients send. Defaults take what common clients send, and little more.
   std::size_t max_target = 16 * 1024;        // bytes of a request's target; past it 414
   std::size_t max_header_block = 32 * 1024;  // bytes of its header fields; past it 431
@@ -28,7 +29,7 @@ struct ServeOptions {
   std::size_t max_connections = 10'000;      // beyond it, clients wait to be accepted; 0: no limit
   // Time limits, against clients that are slow on purpose or have gone without a word.
   Duration idle_timeout = std::chrono::seconds(75);    // between two requests; then the connection is closed
-  Duration header_timeout = std::chrono::seconds(20);  // from a head's first byte to its last; then 408
+  Duration header_timeout = std::chrono::seconds(20);  // from a head's first byte to its last; then 408. Also of a TLS handshake
   Duration body_timeout = std::chrono::seconds(30);    // waiting for a body, beside what min_body_rate allows; then 408
   std::uint64_t min_body_rate = 240;                   // bytes a second a body must come with beyond body_timeout
   Duration write_timeout = std::chrono::seconds(60);   // a client that takes no byte of a response

@@ -20,7 +20,7 @@ namespace {
 bool is_quiet(Streams& streams) noexcept {
   const int fd = streams.writer.fileno();
   char byte = 0;
-  return fd >= 0 && streams.reader.buffered().empty() && ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+  return fd >= 0 && streams.reader.buffered().empty() && streams.writer.core().driver()->is_quiet() && ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
          (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
@@ -129,7 +129,7 @@ Coro<Lease> Pool::acquire(Endpoint endpoint, bool fresh) {
   std::optional<Streams> streams;
   const auto began = eddy::get_running_loop().time();
   try {
-    streams = co_await eddy::timeout(limit, open_connection(endpoint.host, endpoint.port));
+    streams = co_await eddy::timeout(limit, connect(endpoint));
   } catch (const TimeoutError&) {
     if (eddy::get_running_loop().time() - began < std::chrono::nanoseconds(limit)) throw;  // the system's
   }
@@ -139,6 +139,12 @@ Coro<Lease> Pool::acquire(Endpoint endpoint, bool fresh) {
   }
   if (closed_) throw RuntimeError("the session was closed");
   co_return slot.fill(std::move(*streams), false);
+}
+
+Coro<Streams> Pool::connect(Endpoint endpoint) {
+  if (!endpoint.secure) return open_connection(std::move(endpoint.host), endpoint.port);
+  if (!tls_) tls_ = tls::client({.alpn = "http/1.1"});
+  return open_connection(std::move(endpoint.host), endpoint.port, {.tls = &tls_});
 }
 
 std::optional<Streams> Pool::take_idle(const std::string& key) {
@@ -183,7 +189,7 @@ bool Pool::evict_oldest(Host* only) noexcept {
 
 void Pool::erase(Host& host, std::list<Idle>::iterator idle) noexcept {
   idle->streams.writer.core().on_hangup(nullptr, nullptr);
-  idle->streams.writer.abort();
+  idle->streams.writer.close();  // over TLS: with a goodbye
   host.idle.erase(idle);
   --host.open;
   --open_;

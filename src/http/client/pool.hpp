@@ -10,6 +10,7 @@
 #include <eddy/events.hpp>
 #include <eddy/locks.hpp>
 #include <eddy/streams.hpp>
+#include <eddy/tls.hpp>
 
 #include <cstdint>
 #include <list>
@@ -27,7 +28,8 @@ class Pool;
 struct Endpoint {
   std::string host;
   int port = 0;
-  std::string key() const { return host + ':' + std::to_string(port); }
+  bool secure = false;  // over TLS
+  std::string key() const { return (secure ? "https://" : "") + host + ':' + std::to_string(port); }
 };
 
 /// A connection in use, with its slot. Its end closes it, unless keep() gave it back.
@@ -61,7 +63,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     std::size_t total, per_host;  // 0: none
     Duration connect, idle;
   };
-  explicit Pool(const Limits& limits) noexcept : limits_(limits) {}
+  /// `tls`: for https; if it is empty, one that trusts whom the system does is made for the first who needs it.
+  Pool(const Limits& limits, tls::Context tls) noexcept : limits_(limits), tls_(std::move(tls)) {}
 
   /// An idle connection, a new one, or a wait for either. `fresh`: not an idle one.
   Coro<Lease> acquire(Endpoint endpoint, bool fresh);
@@ -104,7 +107,10 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void arm_sweep();
   static void peer_gone(void* idle) noexcept;
 
+  Coro<Streams> connect(Endpoint endpoint);
+
   Limits limits_;
+  tls::Context tls_;
   std::unordered_map<std::string, Host> hosts_;
   std::list<Waiter*> waiters_;  // in order of arrival
   std::unordered_set<eddy::detail::StreamCore*> busy_;

@@ -21,10 +21,9 @@ Endpoint endpoint_of(const OwnedRequest& request) {
   if (!url.is_http()) {
     throw UnsupportedSchemeError(fmt::format("{}only http and https can be fetched, not '{}'", request.prefix(), url.scheme()));
   }
-  if (url.is_secure()) throw UnsupportedSchemeError(request.prefix() + "https needs TLS, which is not built in yet");
   auto host = url.host();
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-  return {std::string(host), url.port()};
+  return {std::string(host), url.port(), url.is_secure()};
 }
 
 // The same error with the request in front of its text.
@@ -38,6 +37,12 @@ Endpoint endpoint_of(const OwnedRequest& request) {
     throw RequestTimeoutError(prefix + e.what(), e.kind());
   } catch (const ServerDisconnectedError&) {
     throw;
+  } catch (const tls::CertificateError& e) {
+    throw tls::CertificateError(e.verify_code(), e.host(), e.subject(), e.reason(), prefix + e.what());
+  } catch (const tls::TruncatedError& e) {
+    throw tls::TruncatedError(e.error_number(), e.reason(), prefix + e.what());
+  } catch (const tls::Error& e) {
+    throw tls::Error(e.error_number(), e.reason(), prefix + e.what());
   } catch (const GaiError& e) {
     throw GaiError(e.error_number(), prefix + e.what());
   } catch (const OSError& e) {
@@ -62,6 +67,9 @@ Coro<> send(ResponseState& response) {
     try {
       co_await exchange(response, std::move(lease), untouched);
     } catch (const ConnectionError&) {
+      if (!may_be_stale || !untouched) throw;
+      stale = true;
+    } catch (const tls::TruncatedError&) {  // closed without a word
       if (!may_be_stale || !untouched) throw;
       stale = true;
     }

@@ -19,10 +19,12 @@ struct SessionState {
   explicit SessionState(const SessionOptions& o)
       : options(o),
         user_agent(o.user_agent),
-        pool(std::make_shared<Pool>(Pool::Limits{o.connections, o.connections_per_host, o.connect_timeout, o.idle_timeout})) {
+        pool(std::make_shared<Pool>(Pool::Limits{o.connections, o.connections_per_host, o.connect_timeout, o.idle_timeout},
+                                    o.tls ? *o.tls : tls::Context())) {
     if (o.headers) headers = *o.headers;
     options.headers = {};
     options.user_agent = {};
+    options.tls = nullptr;
   }
   ~SessionState() { pool->close(); }
 

@@ -2,7 +2,10 @@
 #include <eddy/exceptions.hpp>
 #include <eddy/http/server.hpp>
 #include <eddy/timeouts.hpp>
+#include <eddy/tls.hpp>
 #include <fmt/format.h>
+
+#include <optional>
 
 #include "http/server/connection.hpp"
 
@@ -17,11 +20,13 @@ Coro<> serve_connection(std::shared_ptr<detail::ServerState> state, StreamReader
   }
 }
 
-Coro<HttpServer> start(std::shared_ptr<detail::ServerState> state, std::string host, ServerOptions options) {
+Coro<HttpServer> start(std::shared_ptr<detail::ServerState> state, std::string host, ServerOptions options,
+                       std::optional<tls::Context> tls) {
   auto handler = [state](StreamReader reader, StreamWriter writer) {
     return serve_connection(state, std::move(reader), std::move(writer));
   };
   const int port = state->options.port;
+  if (tls) options.tls = &*tls;
   auto server = co_await start_server(handler, std::move(host), port, options);
   co_return HttpServer(std::move(server), state);
 }
@@ -56,11 +61,16 @@ Coro<HttpServer> serve(Application application, ServeOptions options) {
   check(options);
   std::string host(options.host);
   options.host = {};
+  std::optional<tls::Context> tls;
+  if (options.tls) tls = *options.tls;
+  options.tls = nullptr;
   ServerOptions below;
   below.backlog = options.backlog;
   below.reuse_port = options.reuse_port;
   below.max_connections = options.max_connections;
-  return start(std::make_shared<detail::ServerState>(std::move(application), options), std::move(host), below);
+  below.tls_handshake_timeout = options.header_timeout;
+  below.tls_shutdown_timeout = options.write_timeout;
+  return start(std::make_shared<detail::ServerState>(std::move(application), options), std::move(host), below, std::move(tls));
 }
 
 Coro<> HttpServer::shutdown(Duration grace) { return shut_down(state_, server_, grace); }
