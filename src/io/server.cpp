@@ -191,8 +191,6 @@ Coro<Server> listen(std::shared_ptr<ConnectionHandler> handler, std::string host
   co_return Server(std::move(core));
 }
 
-}
-
 }  // namespace
 
 Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options) {

@@ -29,6 +29,7 @@ class FileDriver final : public StreamDriver {
   ~FileDriver() override { state_->sink = nullptr; }
 
   int fd() const noexcept override { return state_->fd.get(); }
+  void redirect(StreamSink& sink) noexcept override { state_->sink = &sink; }
 
   void read() override {
     state_->wanted = true;
