@@ -15,6 +15,7 @@
 //     oh no
 //     failed: broken: 'echo oh no >&2; exit 3' ended with exit code 3
 #include <eddy/eddy.hpp>
+#include <eddy/fs.hpp>
 
 #include <cstdlib>
 #include <iostream>

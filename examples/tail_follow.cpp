@@ -9,6 +9,8 @@
 //     still in the old one
 //     in the new one
 #include <eddy/eddy.hpp>
+#include <eddy/fs.hpp>
+#include <eddy/fs_watch.hpp>
 
 #include <iostream>
 #include <optional>

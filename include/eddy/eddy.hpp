@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The whole runtime. Programs that count their compile time include what they use instead.
+// The whole runtime but files (fs.hpp, fs_watch.hpp), terminals (terminal.hpp) and Twisted (twisted.hpp). Programs that
+// count their compile time include what they use instead.
 #pragma once
 
 #include <eddy/addresses.hpp>
@@ -16,8 +17,6 @@
 #include <eddy/wait.hpp>
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
-#include <eddy/fs.hpp>
-#include <eddy/fs_watch.hpp>
 #include <eddy/functools.hpp>
 #include <eddy/futures.hpp>
 #include <eddy/generators.hpp>
@@ -44,7 +43,6 @@
 #include <eddy/subprocess.hpp>
 #include <eddy/taskgroups.hpp>
 #include <eddy/tasks.hpp>
-#include <eddy/terminal.hpp>
 #include <eddy/threads.hpp>
 #include <eddy/timeouts.hpp>
 #include <eddy/transports.hpp>
