@@ -29,7 +29,7 @@ PUBLIC = {
     "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list",
              "detail/pack_fields", "pack"],
     "loop": ["metrics", "select", "selectors"],
-    "exec": ["concurrent", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads",
+    "exec": ["concurrent", "cores", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads",
              "detail/blocking_state", "detail/concurrent_await"],
     "io": ["datagrams", "fs", "fs_watch", "protocols", "sockets", "streams", "subprocess", "terminal", "transports"],
     "twisted": ["twisted"],
