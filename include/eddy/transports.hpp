@@ -30,9 +30,6 @@ void retain(DatagramTransportCore& core) noexcept;
 void release(DatagramTransportCore& core) noexcept;
 }  // namespace detail
 
-/// sendfile(2) cannot serve this transport or this file, and `.fallback` is off.
-class SendfileNotAvailableError : public RuntimeError { using RuntimeError::RuntimeError; };
-
 /// When a protocol is told to pause and to go on: bytes that were written and not sent.
 struct WriteLimits {
   std::size_t low = 16 * 1024;
