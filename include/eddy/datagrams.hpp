@@ -37,7 +37,8 @@ struct DatagramView {
   std::string_view data;
   Address from;
 };
-/// What receive_into() found: `size` bytes are there, of `full_size` that were sent.
+/// What receive_into() found: `size` bytes are there, of `full_size` that were sent. (A plain Socket does not tell how
+/// many that were.)
 struct DatagramSize {
   std::size_t size;
   Address from;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <eddy/addresses.hpp>
 #include <eddy/clock.hpp>
+#include <eddy/datagrams.hpp>
 #include <eddy/events.hpp>
 #include <optional>
 #include <span>
@@ -43,15 +44,6 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-/// What recvfrom() gives.
-struct Datagram {
-  std::string data;
-  Address address;  // empty if the sender has none
-};
-struct DatagramSize {
-  std::size_t size;
-  Address address;
-};
 /// What recv_fds() gives.
 struct ReceivedDescriptors {
   std::string data;

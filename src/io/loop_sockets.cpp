@@ -59,7 +59,7 @@ Coro<Datagram> receive_datagram(int fd, std::size_t n) {
   Datagram datagram;
   auto call = [fd, n, &datagram] {
     datagram.data.resize(n);
-    const auto got = receive_from(fd, datagram.data, MSG_DONTWAIT, datagram.address);
+    const auto got = receive_from(fd, datagram.data, MSG_DONTWAIT, datagram.from);
     if (got < 0) std::string().swap(datagram.data);
     return got;
   };
@@ -69,9 +69,10 @@ Coro<Datagram> receive_datagram(int fd, std::size_t n) {
 
 Coro<DatagramSize> receive_datagram_into(int fd, std::span<char> room) {
   const DescriptorUse use(fd, false);
-  DatagramSize got{0, {}};
-  auto call = [fd, room, &got] { return receive_from(fd, room, MSG_DONTWAIT, got.address); };
+  DatagramSize got{0, {}, 0};
+  auto call = [fd, room, &got] { return receive_from(fd, room, MSG_DONTWAIT, got.from); };
   got.size = co_await when_ready(fd, false, "receive from", use, call);
+  got.full_size = got.size;
   co_return got;
 }
 

@@ -137,8 +137,9 @@ std::string Socket::recv(std::size_t n, int flags) {
 }
 
 DatagramSize Socket::recvfrom_into(std::span<char> room, int flags) {
-  DatagramSize got{0, {}};
-  got.size = call(false, "receive from", [&] { return detail::receive_from(fd_, room, flags, got.address); });
+  DatagramSize got{0, {}, 0};
+  got.size = call(false, "receive from", [&] { return detail::receive_from(fd_, room, flags, got.from); });
+  got.full_size = got.size;
   return got;
 }
 
@@ -146,7 +147,7 @@ Datagram Socket::recvfrom(std::size_t n, int flags) {
   Datagram datagram{std::string(n, '\0'), {}};
   auto got = recvfrom_into(datagram.data, flags);
   datagram.data.resize(std::min(got.size, n));
-  datagram.address = got.address;
+  datagram.from = got.from;
   return datagram;
 }
 

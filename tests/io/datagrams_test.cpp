@@ -418,3 +418,34 @@ TEST(DatagramsInMemory, AnExchangeEndsWellWhereverItIsCancelledOrFails) {
   EXPECT_GT(eddy::testing::cancel_everywhere(ping_pong), 3u);
   EXPECT_GT(eddy::testing::fail_everywhere(ping_pong, eddy::OSError(ECONNREFUSED, "receive")), 3u);
 }
+
+namespace {
+
+Coro<> udp_exchange() {
+  auto near = co_await eddy::open_datagram({.local = {"127.0.0.1", 0}});
+  auto far = co_await eddy::open_datagram({.remote = near.local_address()});
+  auto body = [&](eddy::TaskGroup& group) -> Coro<> {
+    auto answer = [](eddy::DatagramSocket socket) -> Coro<> {
+      for (int i = 0; i < 2; ++i) {
+        auto datagram = co_await socket.receive();
+        co_await socket.send_to(datagram.data, datagram.from);
+      }
+    };
+    group.create_task(answer(near));
+    for (int i = 0; i < 2; ++i) {
+      co_await far.send("x");
+      co_await far.receive_view();
+    }
+  };
+  co_await eddy::task_group(body);
+}
+
+}  // namespace
+
+TEST(Datagrams, AnExchangeOverTheKernelEndsWellWhereverItIsCancelledOrFails) {
+  for (auto backend : eddy::available_backends()) {
+    SCOPED_TRACE(std::string(eddy::to_string(backend)));
+    EXPECT_GT(eddy::testing::cancel_everywhere(udp_exchange, {.backend = backend}), 3u);
+    EXPECT_GT(eddy::testing::fail_everywhere(udp_exchange, eddy::OSError(EIO, "await"), {.backend = backend}), 3u);
+  }
+}

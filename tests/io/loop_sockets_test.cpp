@@ -118,12 +118,12 @@ BACKEND_TEST(LoopSockets, DatagramsHaveSenders) {
   EXPECT_EQ(sent, 5u);
   const auto datagram = co_await std::move(receiving);
   EXPECT_EQ(datagram.data, "hello");
-  EXPECT_EQ(datagram.address, a.getsockname());
+  EXPECT_EQ(datagram.from, a.getsockname());
   std::array<char, 8> room{};
-  b.sendto("back", datagram.address);
+  b.sendto("back", datagram.from);
   const auto back = co_await loop().sock_recvfrom_into(a, room);
   EXPECT_EQ(back.size, 4u);
-  EXPECT_EQ(back.address, b.getsockname());
+  EXPECT_EQ(back.from, b.getsockname());
 }
 
 BACKEND_TEST(LoopSockets, CancelledReceivesTakeNothing) {

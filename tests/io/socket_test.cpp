@@ -134,12 +134,12 @@ TEST(Sockets, DatagramsHaveSenders) {
   EXPECT_EQ(a.sendto("hello", b.getsockname()), 5u);
   const auto first = b.recvfrom(100);
   EXPECT_EQ(first.data, "hello");
-  EXPECT_EQ(first.address, a.getsockname());
+  EXPECT_EQ(first.from, a.getsockname());
   b.sendto("0123456789", a.getsockname());
   std::array<char, 4> four{};
   const auto second = a.recvfrom_into(four);
   EXPECT_EQ(second.size, 4u);  // the rest of a datagram is lost
-  EXPECT_EQ(second.address, b.getsockname());
+  EXPECT_EQ(second.from, b.getsockname());
 }
 
 TEST(Sockets, OptionsByNumberAndByName) {

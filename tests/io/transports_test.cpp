@@ -481,3 +481,43 @@ TEST(Transports, ALoopThatClosesTellsNoProtocolAndLeaksNothing) {
   }
   EXPECT_EQ(log.str().find("lost"), std::string::npos);
 }
+
+namespace {
+
+struct EchoBack : eddy::Protocol {
+  void connection_made(eddy::Transport& t) override { transport = &t; }
+  void data_received(std::string_view data) override { transport->write(data); }
+  eddy::Transport* transport = nullptr;
+};
+struct Asker : eddy::Protocol {
+  explicit Asker(eddy::Future<std::string> to) : answer(std::move(to)) {}
+  void connection_made(eddy::Transport& t) override { t.write("question"); }
+  void data_received(std::string_view data) override {
+    text += data;
+    if (text.size() == 8 && !answer.done()) answer.set_result(text);
+  }
+  eddy::Future<std::string> answer;
+  std::string text;
+};
+
+Coro<> echo_exchange() {
+  auto& loop = eddy::get_running_loop();
+  auto server = co_await loop.create_server([] { return std::make_unique<EchoBack>(); }, "127.0.0.1", 0);
+  auto answer = loop.create_future<std::string>();
+  auto factory = [&] { return std::make_unique<Asker>(answer); };
+  auto connection = co_await loop.create_connection(factory, "127.0.0.1", server.port());
+  const auto text = co_await answer;
+  connection.transport->close();
+  server.close();
+  if (text != "question") throw std::logic_error("wrong answer: " + text);
+}
+
+}  // namespace
+
+TEST(Transports, AnExchangeOverTheKernelEndsWellWhereverItIsCancelledOrFails) {
+  for (auto backend : eddy::available_backends()) {
+    SCOPED_TRACE(std::string(eddy::to_string(backend)));
+    EXPECT_GT(eddy::testing::cancel_everywhere(echo_exchange, {.cancel_rest = true, .backend = backend}), 3u);
+    EXPECT_GT(eddy::testing::fail_everywhere(echo_exchange, eddy::OSError(EIO, "await"), {.cancel_rest = true, .backend = backend}), 2u);
+  }
+}
