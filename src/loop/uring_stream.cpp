@@ -61,6 +61,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
   }
 
   int fd() const noexcept override { return owner_.get(); }
+  bool is_plain_socket() const noexcept override { return true; }
   void redirect(StreamSink& sink) noexcept override { sink_ = &sink; }
 
   void read() override {
