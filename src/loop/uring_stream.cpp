@@ -269,8 +269,10 @@ class UringStream final : public StreamDriver, private BufferHolder {
   // --- the end
   void listen_for_hangup() noexcept {
     if (hung_up_) return;
-    watch(hangup_, UringOperation::Kind::poll, POLLRDHUP, [](UringOperation& operation, int, std::uint32_t) noexcept {
-      static_cast<UringStream*>(operation.owner)->tell_hangup();
+    watch(hangup_, UringOperation::Kind::poll, POLLRDHUP, [](UringOperation& operation, int result, std::uint32_t) noexcept {
+      auto& self = *static_cast<UringStream*>(operation.owner);
+      if (result == -ECANCELED) self.listen_for_hangup();  // the thread that ran the loop has ended
+      else self.tell_hangup();
     });
   }
   void tell_hangup() noexcept {
