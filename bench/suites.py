@@ -177,6 +177,46 @@ def http(options):
     return intro + text, [("HTTP hello, 64 connections: server CPU a request, x Beast", eddy / beast, 1.0)]
 
 
+def back_ends(options):
+    """The back ends: what decides which one is the default."""
+    def eddy(program, backend):
+        return lambda port, _: ["env", f"EDDY_BACKEND={backend}", os.path.join(options.bin, program), port]
+
+    def raw(program, *words):
+        return lambda port, _: [os.path.join(options.bin, program), port, *words]
+    tcpload = lambda connections, size: (
+        lambda port: [os.path.join(options.bin, "tcpload"), port, connections, size, options.seconds])
+    echo_peers = {"eddy, epoll": eddy("tcp_echo", "epoll"), "eddy, io_uring": eddy("tcp_echo", "io_uring"),
+                  "raw epoll": raw("raw_epoll"), "raw io_uring": raw("raw_uring"), "eddy, poll": eddy("tcp_echo", "poll")}
+    http_peers = {"eddy, epoll": eddy("http_hello", "epoll"), "eddy, io_uring": eddy("http_hello", "io_uring"),
+                  "raw epoll": raw("raw_epoll", "http"), "raw io_uring": raw("raw_uring", "http")}
+    wrk = lambda *more: (lambda port: ["wrk", "-t1", "-c64", f"-d{max(1, round(options.seconds))}s", "--latency", *more,
+                                       f"http://127.0.0.1:{port}/"])
+    settings = [("echo, 64 connections, 64 bytes", tcpload(64, 64), json.loads)]
+    if not options.quick:
+        settings += [("echo, 1 connection, 64 bytes", tcpload(1, 64), json.loads),
+                     ("echo, 512 connections, 64 bytes", tcpload(512, 64), json.loads),
+                     ("echo, 64 connections, 16 KiB", tcpload(64, 16384), json.loads),
+                     ("echo, 1 connection, 256 KiB", tcpload(1, 262144), json.loads)]
+    text, results = network(options, echo_peers, settings, "message")
+    settings = [("HTTP hello, 64 connections", wrk(), parse_wrk)]
+    if not options.quick:
+        settings.append(("HTTP hello, 64 connections, a connection a request", wrk("-H", "Connection: close"), parse_wrk))
+        more, closing = network(options, {name: peer for name, peer in http_peers.items() if name.startswith("eddy")},
+                                settings[1:], "request")
+        text, results = text + more, {**results, **closing}
+    more, hello = network(options, http_peers, settings[:1], "request")
+    results |= hello
+    ratios = [[setting, *(number(statistics.median(run["cpu_us"] for run in runs[f"eddy, {name}"])) for name in ("epoll", "io_uring")),
+               f"{cpu_ratio(runs, 'eddy, io_uring', 'eddy, epoll'):.2f}",
+               f"{statistics.median(a['cpu_us'] / b['cpu_us'] for a, b in zip(runs['eddy, io_uring'], runs['eddy, epoll'])):.2f}"]
+              for setting, runs in results.items()]
+    intro = ("The server's own CPU time, system time included, is what is compared: rates depend on what else runs. Rounds are\n"
+             "interleaved.\n\n")
+    summary = table(["server CPU µs, median of rounds", "epoll", "io_uring", "io_uring / epoll, bests", "median of pairs"], ratios)
+    return intro + summary + "\n" + text + more, []
+
+
 def std_headers(source, include):
     """The standard headers that eddy's own headers name, on the way from `source`."""
     listing = subprocess.run(["g++", "-std=c++20", f"-I{include}", "-H", "-fsyntax-only", source],
@@ -349,4 +389,4 @@ def selectors(options):
 
 
 SUITES = {"core": core, "generators": generators, "workers": workers, "selectors": selectors, "inside": inside,
-          "echo": echo, "tls": tls, "udp": udp, "http": http, "compile": compile_times}
+          "echo": echo, "tls": tls, "udp": udp, "http": http, "back_ends": back_ends, "compile": compile_times}

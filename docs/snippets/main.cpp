@@ -15,5 +15,6 @@ int main() {
   eddy::run(subprocess_program());
   eddy::run(sockets_program());
   eddy::run(tls_program());
+  backends_program();
   testing_program();
 }

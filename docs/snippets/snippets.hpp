@@ -19,4 +19,5 @@ eddy::Coro<> transports_program();
 eddy::Coro<> subprocess_program();
 eddy::Coro<> sockets_program();
 eddy::Coro<> tls_program();
+void backends_program();
 void testing_program();

@@ -287,7 +287,6 @@ void UringRing::settle() noexcept {
   try {
     submit_backlog();
     submit();
-    reap();
     for (auto* node = in_flight_.front(); files_ > 0 && node != in_flight_.end(); node = node->next) {
       if (operation_in(*node).kind == UringOperation::Kind::file) cancels_.push_back(data_of(operation_in(*node)));
     }

@@ -61,6 +61,7 @@ class UringStream final : public StreamDriver, private BufferHolder {
   }
 
   int fd() const noexcept override { return owner_.get(); }
+  bool is_plain_socket() const noexcept override { return true; }
   void redirect(StreamSink& sink) noexcept override { sink_ = &sink; }
   bool is_plain_socket() const noexcept override { return true; }
 
@@ -269,8 +270,10 @@ class UringStream final : public StreamDriver, private BufferHolder {
   // --- the end
   void listen_for_hangup() noexcept {
     if (hung_up_) return;
-    watch(hangup_, UringOperation::Kind::poll, POLLRDHUP, [](UringOperation& operation, int, std::uint32_t) noexcept {
-      static_cast<UringStream*>(operation.owner)->tell_hangup();
+    watch(hangup_, UringOperation::Kind::poll, POLLRDHUP, [](UringOperation& operation, int result, std::uint32_t) noexcept {
+      auto& self = *static_cast<UringStream*>(operation.owner);
+      if (result == -ECANCELED) self.listen_for_hangup();  // the thread that ran the loop has ended
+      else self.tell_hangup();
     });
   }
   void tell_hangup() noexcept {

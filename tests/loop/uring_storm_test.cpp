@@ -42,23 +42,28 @@ class Storm {
  public:
   explicit Storm(unsigned seed) : random_(seed) {}
 
+  /// How many were cancelled that the kernel had.
   int round() {
     const int kind = pick(4);
     const int count = 1 + pick(32);
+    in_flight_ = false;
     switch (kind) {
       case 0: watch(count); break;
       case 1: receive(count); break;
       case 2: accept(); break;
       case 3: send(count); break;
     }
+    const int cancelled = in_flight_ ? (kind == 2 ? 1 : count) : 0;
     poll_perhaps();
-    return kind == 2 ? 1 : count;
+    return cancelled;
   }
 
  private:
   int pick(int below) { return static_cast<int>(random_() % static_cast<unsigned>(below)); }
   void poll_perhaps() {
-    if (pick(2)) backend_->poll(0);
+    if (!pick(2)) return;
+    backend_->poll(0);
+    in_flight_ = true;
   }
 
   void watch(int count) {
@@ -152,6 +157,7 @@ class Storm {
 
   RunningBackend backend_;
   std::mt19937 random_;
+  bool in_flight_ = false;  // the kernel was asked for what this round started
   std::string bytes_ = std::string(40'000, 'b');
 };
 
