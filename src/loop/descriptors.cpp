@@ -23,6 +23,7 @@ DescriptorWatch::~DescriptorWatch() {
 
 DescriptorWatch& DescriptorWatch::of(Loop& loop, int fd) {
   if (fd < 0) throw ValueError(fmt::format("descriptor {}: it must be open", fd));
+  if (loop.owns_descriptor(fd)) throw RuntimeError(fmt::format("File descriptor {} is used by transport", fd));
   auto& watch = loop.descriptors[fd];
   if (!watch) watch = std::make_unique<DescriptorWatch>(loop, fd);
   return *watch;

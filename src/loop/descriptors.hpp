@@ -15,7 +15,7 @@ struct DescriptorWatch final : IoWatch {
   DescriptorWatch(const DescriptorWatch&) = delete;
   ~DescriptorWatch();
 
-  /// The descriptor's own. Throws ValueError for a negative one.
+  /// The descriptor's own. Throws ValueError for a negative one, RuntimeError for one that a stream or a transport has.
   static DescriptorWatch& of(Loop& loop, int fd);
 
   /// Takes the callback over, also when it throws; null removes. Throws OSError if the descriptor cannot be polled,

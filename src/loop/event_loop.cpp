@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
-#include <fmt/format.h>
 
 #include <cstdlib>
 
@@ -165,7 +164,6 @@ TimerHandle EventLoop::schedule_at(CallbackCore& node, std::int64_t when) {
 void EventLoop::set_descriptor_callback(int fd, bool writes, CallbackCore* callback) {
   callback->repeats = true;
   Handle guard(callback);
-  if (loop_->owns_descriptor(fd)) throw RuntimeError(fmt::format("File descriptor {} is used by transport", fd));
   auto& watch = detail::DescriptorWatch::of(*loop_, fd);
   callback->retain();
   watch.set(writes, callback);

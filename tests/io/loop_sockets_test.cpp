@@ -376,8 +376,10 @@ BACKEND_TEST(WaitingForDescriptors, AStreamsOwnDescriptorIsRefused) {
   auto streams = co_await eddy::open_connection("127.0.0.1", listening.getsockname().port());
   const int fd = streams.writer.fileno();
   auto wait = [](int descriptor) -> Coro<> { co_await eddy::wait_readable(descriptor); };
-  co_await error_of<std::exception>(wait(fd));
-  EXPECT_ANY_THROW(loop().add_reader(fd, [] {}));
+  const auto text = fmt::format("File descriptor {} is used by transport", fd);
+  const auto waiting = co_await error_of<eddy::RuntimeError>(wait(fd));
+  EXPECT_EQ(waiting.what(), text);
+  EXPECT_EQ(TEXT_OF(eddy::RuntimeError, loop().add_reader(fd, [] {})), text);
   EXPECT_FALSE(loop().remove_reader(fd));
 }
 
