@@ -297,4 +297,5 @@ def inside(options):
                                   ("echo with EDDY_INSPECT=1: server CPU a message, x without", echo_ratio, 1.03)]
 
 
-SUITES = {"core": core, "generators": generators, "workers": workers, "inside": inside, "echo": echo, "tls": tls, "http": http, "compile": compile_times}
+SUITES = {"core": core, "generators": generators, "workers": workers, "inside": inside, "echo": echo, "tls": tls,
+          "http": http, "compile": compile_times}

@@ -361,6 +361,15 @@ ASYNC_TEST(TlsEnds, TLS_A_ATruncationCanBeAnEnd) {
   EXPECT_EQ(all, "all");
 }
 
+ASYNC_TEST(TlsEnds, APeerThatHasGoneNeedsNoGoodbye) {
+  auto pair = stream_pair();
+  co_await secure(pair);
+  pair.far.writer.abort();
+  co_await settle();
+  pair.near.writer.close();
+  co_await pair.near.writer.wait_closed();
+}
+
 ASYNC_TEST(TlsEnds, CloseSendsWhatIsQueuedAndTheEnd) {
   auto pair = stream_pair({.room = 5'000});
   co_await secure(pair);
