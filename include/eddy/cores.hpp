@@ -25,7 +25,7 @@ struct CoresOptions {
 namespace detail {
 
 class CoreGroup;
-EventLoop& loop_of_core(const CoreGroup& group, int index);  // throws ValueError
+EventLoop& loop_of_core(CoreGroup& group, int index);  // throws ValueError
 int cores_of(const CoreGroup& group) noexcept;
 
 template <class R>

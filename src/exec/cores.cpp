@@ -66,7 +66,7 @@ class CoreGroup {
     if (first_error_) std::rethrow_exception(first_error_);
   }
 
-  EventLoop& loop(int index) const {
+  EventLoop& loop(int index) {
     if (index < 0 || index >= count()) {
       throw ValueError(fmt::format("core {}: there are cores 0 to {}", index, count() - 1));
     }
@@ -197,7 +197,7 @@ class CoreGroup {
   std::exception_ptr first_error_;
 };
 
-EventLoop& loop_of_core(const CoreGroup& group, int index) { return group.loop(index); }
+EventLoop& loop_of_core(CoreGroup& group, int index) { return group.loop(index); }
 int cores_of(const CoreGroup& group) noexcept { return group.count(); }
 
 void run_cores(CoreMain main, CoresOptions options) {

@@ -236,7 +236,8 @@ void TlsDriver::sent(std::size_t count) noexcept {
 
 void TlsDriver::write_failed(int error_number) noexcept {
   if (done_ || state_ == State::failed) return;
-  if (lingering_) return end();
+  // A peer that does not wait for the goodbye has everything.
+  if (lingering_ || goodbye_only_) return end();
   // The peer may have said why, in an alert that nobody has read yet.
   if (state_ == State::handshaking) {
     for (int i = 0; i < 4 && ask_below(); ++i) {
@@ -288,6 +289,7 @@ void TlsDriver::watch_progress() {
 bool TlsDriver::finish() noexcept {
   if (state_ != State::open) return done_ = true;
   reading_ = false;
+  goodbye_only_ = session_.output().empty();
   session_.shut_down();
   finishing_ = in_finish_ = true;
   if (!encrypting_) flush_below();

@@ -106,6 +106,7 @@ class TlsDriver final : public StreamDriver, private StreamSink {
   bool flushing_ = false;
   bool eof_wanted_ = false;
   bool finishing_ = false, in_finish_ = false, lingering_ = false, done_ = false;
+  bool goodbye_only_ = false;  // finish() found everything sent: only close_notify can fail
   bool below_ended_ = false;
   bool progress_ = false;  // something was sent since the last look
 };

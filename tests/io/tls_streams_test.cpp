@@ -361,6 +361,15 @@ ASYNC_TEST(TlsEnds, TLS_A_ATruncationCanBeAnEnd) {
   EXPECT_EQ(all, "all");
 }
 
+ASYNC_TEST(TlsEnds, APeerThatHasGoneNeedsNoGoodbye) {
+  auto pair = stream_pair();
+  co_await secure(pair);
+  pair.far.writer.abort();
+  co_await settle();
+  pair.near.writer.close();
+  co_await pair.near.writer.wait_closed();
+}
+
 ASYNC_TEST(TlsEnds, CloseSendsWhatIsQueuedAndTheEnd) {
   auto pair = stream_pair({.room = 5'000});
   co_await secure(pair);
@@ -575,6 +584,40 @@ TEST(TlsEverywhere, ACancellationAtAnyAwaitLeavesNothingBehind) {
 }
 TEST(TlsEverywhere, AFailureOfAnyAwaitLeavesNothingBehind) {
   EXPECT_GT(eddy::testing::fail_everywhere(conversation, eddy::OSError(ECONNRESET, "injected")), 4u);
+}
+
+namespace {
+
+Coro<> visit_over_tcp() {
+  Contexts contexts;
+  auto handler = [](StreamReader reader, StreamWriter writer) -> Coro<> {
+    try {
+      co_await echo(std::move(reader), std::move(writer));
+    } catch (const eddy::OSError&) {  // the client was stopped
+    }
+  };
+  auto server = co_await start_server(handler, "127.0.0.1", 0, {.tls = &contexts.server});
+  {
+    auto streams = co_await open_connection("127.0.0.1", server.port(), {.tls = &contexts.client});
+    streams.writer.write(std::string(3'000, 'a'));
+    co_await streams.writer.drain();
+    co_await streams.reader.readexactly(3'000);
+    streams.writer.close();
+    co_await streams.writer.wait_closed();
+  }
+  server.close();
+  co_await server.wait_closed();
+}
+
+}  // namespace
+
+TEST(TlsEverywhere, TheSameOverTcp) {
+  for (auto backend : eddy::available_backends()) {
+    SCOPED_TRACE(std::string(eddy::to_string(backend)));
+    const eddy::testing::SweepOptions options{.cancel_rest = true, .may_report = true, .backend = backend};
+    EXPECT_GT(eddy::testing::cancel_everywhere(visit_over_tcp, options), 4u);
+    EXPECT_GT(eddy::testing::fail_everywhere(visit_over_tcp, eddy::OSError(ECONNRESET, "injected"), options), 4u);
+  }
 }
 
 TEST(TlsEverywhere, TheLoopMayEndAtAnyTime) {
