@@ -63,11 +63,16 @@ class Core {
     return Core(*group_, index);
   }
 
-  /// Runs `function(args...)`, a coroutine function or a plain one, as a task on this core, from whichever thread: its
-  /// copies of function and arguments live there. `co_await` the result on any other; dropping it does not cancel.
-  /// Throws RuntimeError if this core has ended.
+  /// Runs `function(args...)`, a coroutine function or a plain one, as a task on this core, and gives its value here:
+  /// `co_await other.call(function, x)`. The copies of function and arguments live there. Cancelling the await cancels the
+  /// task. Throws RuntimeError if that core has ended.
   template <class F, class... Args>
-  auto call(F function, Args... args) const {
+  [[nodiscard("co_await it")]] auto call(F function, Args... args) const {
+    return wrap_future(submit(std::move(function), std::move(args)...));
+  }
+  /// The same, begun at once, for threads without a loop, or to be waited for later. Dropping it does not cancel.
+  template <class F, class... Args>
+  auto submit(F function, Args... args) const {
     return run_coroutine_threadsafe(detail::call_there(std::move(function), std::move(args)...), loop());
   }
 
