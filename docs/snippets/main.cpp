@@ -16,5 +16,6 @@ int main() {
   eddy::run(sockets_program());
   eddy::run(tls_program());
   backends_program();
+  cores_program();
   testing_program();
 }

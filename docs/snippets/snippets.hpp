@@ -20,4 +20,5 @@ eddy::Coro<> subprocess_program();
 eddy::Coro<> sockets_program();
 eddy::Coro<> tls_program();
 void backends_program();
+void cores_program();
 void testing_program();

@@ -65,7 +65,7 @@ class Core {
 
   /// Runs `function(args...)`, a coroutine function or a plain one, as a task on this core, and gives its value here:
   /// `co_await other.call(function, x)`. The copies of function and arguments live there. Cancelling the await cancels the
-  /// task. Throws RuntimeError if that core has ended.
+  /// task. Throws RuntimeError when all cores are ending.
   template <class F, class... Args>
   [[nodiscard("co_await it")]] auto call(F function, Args... args) const {
     return wrap_future(submit(std::move(function), std::move(args)...));
@@ -102,7 +102,7 @@ void run_cores(CoreMain main, CoresOptions options);
 ///
 /// Ctrl-C (and SIGTERM, unless the options say otherwise) cancels each main function at once; all unwind, then
 /// KeyboardInterrupt (SystemExit) is thrown here. When one throws, the others are cancelled, and the first exception is
-/// thrown when they have ended. Each loop ends as under run(): what still runs on it is cancelled and waited for.
+/// thrown when they have ended. A core whose main function has returned takes calls until all have. Then each loop ends as under run(): what still runs on it is cancelled and waited for.
 /// Throws ValueError for a negative number of cores, RuntimeError if a loop runs on this thread.
 template <class F>
   requires std::is_invocable_r_v<Coro<>, F&, Core>

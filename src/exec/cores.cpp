@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/cores.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/locks.hpp>
 #include <eddy/wait.hpp>
 #include <fmt/format.h>
 #include <pthread.h>
@@ -44,7 +45,7 @@ void pin_this_thread(int core) noexcept {
 class CoreGroup {
  public:
   CoreGroup(CoreMain main, CoresOptions options, std::vector<int> places)
-      : main_(std::move(main)), options_(options), places_(std::move(places)), slots_(places_.size()), start_(count()) {}
+      : main_(std::move(main)), options_(options), places_(std::move(places)), slots_(places_.size()), start_(count()), working_(count()) {}
 
   int count() const noexcept { return static_cast<int>(places_.size()); }
 
@@ -70,7 +71,7 @@ class CoreGroup {
     if (index < 0 || index >= count()) {
       throw ValueError(fmt::format("core {}: there are cores 0 to {}", index, count() - 1));
     }
-    return slots_[static_cast<std::size_t>(index)].runner->get_loop();
+    return slot_of(index).runner->get_loop();
   }
 
   // Once, and each task on its own loop; one that has ended takes no notice.
@@ -78,7 +79,7 @@ class CoreGroup {
     if (stopping_.exchange(true)) return;
     for (int index = 0; index < count(); ++index) {
       if (index == but) continue;
-      auto& slot = slots_[static_cast<std::size_t>(index)];
+      auto& slot = slot_of(index);
       const std::lock_guard guard(lock_);
       if (!slot.running) continue;
       try {
@@ -94,9 +95,12 @@ class CoreGroup {
  private:
   struct Slot {
     std::optional<Runner> runner;  // made and closed on its thread, destroyed with the group
-    AnyTask main;                  // its thread's
+    AnyTask main;                  // its thread's, as is the event
+    Event all_ended{"the other cores to end"};
     bool running = false;          // guarded: its loop takes calls
   };
+
+  Slot& slot_of(int index) noexcept { return slots_[static_cast<std::size_t>(index)]; }
 
   // All loops are there before any main function begins, since those call one another.
   void start_threads(std::vector<std::thread>& threads) {
@@ -111,7 +115,7 @@ class CoreGroup {
   }
 
   void run_core(int index) noexcept {
-    auto& slot = slots_[static_cast<std::size_t>(index)];
+    auto& slot = slot_of(index);
     if (options_.pin) pin_this_thread(places_[static_cast<std::size_t>(index)]);
     try {
       slot.runner.emplace(RunOptions{.backend = options_.backend, .terminate = index == 0 && options_.terminate});
@@ -125,7 +129,6 @@ class CoreGroup {
       if (!failed()) slot.runner->run(run_main(index));
     } catch (...) {
       note_error();
-      stop(index);
     }
     close(slot);
   }
@@ -143,9 +146,39 @@ class CoreGroup {
     }
   }
 
-  // Cancelled by Ctrl-C, it tells the others before it unwinds.
+  // Runs main() and stays until all have ended, since others may call this core.
   Coro<> run_main(int index) {
-    auto& slot = slots_[static_cast<std::size_t>(index)];
+    std::exception_ptr error;
+    try {
+      co_await await_main(index);
+    } catch (const CancelledError&) {
+      error = std::current_exception();
+    } catch (...) {
+      error = std::current_exception();
+      note_error();
+    }
+    if (error) stop(index);
+    if (--working_ == 0) tell_all_ended();
+    Slot& slot = slot_of(index);
+    struct Expected {  // another thread will set the event
+      Loop& loop;
+      explicit Expected(Loop& l) noexcept : loop(l) { loop.expect_wakeup(); }
+      ~Expected() { loop.wakeup_came(); }
+    } expected(Loop::running());
+    while (!slot.all_ended.is_set()) {
+      try {
+        co_await slot.all_ended.wait();
+      } catch (const CancelledError&) {  // Ctrl-C, after main() had ended
+        error = std::current_exception();
+        stop(index);
+      }
+    }
+    if (error) std::rethrow_exception(error);
+  }
+
+  // Cancelled by Ctrl-C, it tells the others before it unwinds.
+  Coro<> await_main(int index) {
+    Slot& slot = slot_of(index);
     auto coroutine = main_(Core(*this, index));
     Task<> task = create_task(std::move(coroutine), {.name = fmt::format("core {}", index)});
     slot.main = task;
@@ -165,6 +198,12 @@ class CoreGroup {
       task.cancel();
     }
     co_await task;
+  }
+
+  void tell_all_ended() {
+    for (auto& slot : slots_) {
+      slot.runner->get_loop().call_soon_threadsafe([&slot] { slot.all_ended.set(); });
+    }
   }
 
   bool failed() noexcept {
@@ -193,6 +232,7 @@ class CoreGroup {
   std::vector<Slot> slots_;
   std::barrier<> start_;
   std::atomic<bool> stopping_{false};
+  std::atomic<int> working_;  // main functions that have not ended
   std::mutex lock_;
   std::exception_ptr first_error_;
 };

@@ -63,7 +63,6 @@ class UringStream final : public StreamDriver, private BufferHolder {
   int fd() const noexcept override { return owner_.get(); }
   bool is_plain_socket() const noexcept override { return true; }
   void redirect(StreamSink& sink) noexcept override { sink_ = &sink; }
-  bool is_plain_socket() const noexcept override { return true; }
 
   void read() override {
     reading_ = true;

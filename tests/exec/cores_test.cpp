@@ -84,7 +84,7 @@ TEST(Cores, CanBePinned) {
 }
 
 TEST(Cores, CallOneAnother) {
-  std::atomic<int> sum = 0, called = 0;
+  std::atomic<int> sum = 0;
   eddy::run_on_all_cores(
       [&](Core core) -> Coro<> {
         const auto here = std::this_thread::get_id();
@@ -97,11 +97,31 @@ TEST(Cores, CallOneAnother) {
         const auto there = co_await next.call([] { return std::this_thread::get_id(); });
         EXPECT_NE(there, here);
         EXPECT_EQ(std::this_thread::get_id(), here);
-        ++called;
-        while (called < core.count()) co_await eddy::sleep(1ms);  // nobody leaves before all have called
       },
       {.cores = 3});
   EXPECT_EQ(sum, 4 + 9 + 16);
+}
+
+TEST(Cores, TakeCallsUntilAllHaveEnded) {
+  int calls = 0;
+  auto main = [&](Core core) -> Coro<> {
+    if (core.index() == 0) co_return;
+    for (int i = 0; i < 100; ++i) co_await core.other(0).call([&] { ++calls; });
+  };
+  eddy::run_on_all_cores(main, {.cores = 3});
+  EXPECT_EQ(calls, 200);
+}
+
+TEST(Cores, ACancelledCallCancelsItsTask) {
+  std::atomic<int> unwound = 0;
+  auto main = [&](Core core) -> Coro<> {
+    if (core.index() != 0) co_return;
+    auto wait = [&] { return forever(unwound); };
+    EXPECT_THROW(co_await eddy::timeout(5ms, core.other(1).call(wait)), eddy::TimeoutError);
+    while (unwound == 0) co_await eddy::sleep(1ms);
+  };
+  eddy::run_on_all_cores(main, {.cores = 2});
+  EXPECT_EQ(unwound, 1);
 }
 
 TEST(Cores, RefuseWhatIsNoCore) {
