@@ -109,6 +109,7 @@ class CoreGroup {
       for (int index = 1; index < count(); ++index) threads.emplace_back([this, index] { run_core(index); });
     } catch (...) {
       note_error();
+      start_failed_ = true;
       // Those that could not be made arrive by proxy.
       for (auto missing = threads.size() + 1; missing < places_.size(); ++missing) start_.arrive_and_drop();
     }
@@ -123,10 +124,11 @@ class CoreGroup {
       slot.running = true;
     } catch (...) {
       note_error();
+      start_failed_ = true;
     }
     start_.arrive_and_wait();
     try {
-      if (!failed()) slot.runner->run(run_main(index));
+      if (!start_failed_) slot.runner->run(run_main(index));
     } catch (...) {
       note_error();
     }
@@ -206,10 +208,6 @@ class CoreGroup {
     }
   }
 
-  bool failed() noexcept {
-    const std::lock_guard guard(lock_);
-    return first_error_ != nullptr;
-  }
   // A cancellation that came from another core is not what ended this.
   void note_error() noexcept {
     const auto error = std::current_exception();
@@ -231,7 +229,7 @@ class CoreGroup {
   std::vector<int> places_;  // the core of each loop
   std::vector<Slot> slots_;
   std::barrier<> start_;
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> start_failed_{false}, stopping_{false};
   std::atomic<int> working_;  // main functions that have not ended
   std::mutex lock_;
   std::exception_ptr first_error_;
