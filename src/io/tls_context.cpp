@@ -99,7 +99,8 @@ OwnedSslContext TlsContext::make(const tls::Identity* identity) const {
   if (!context) throw_refused(operation, "OpenSSL cannot make a context");
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                    SSL_OP_PRIORITIZE_CHACHA);
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // The chain is the one we were given: OpenSSL would look for more in the store, at every handshake.
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
   use_protocols(context);
   if (identity) use_identity(context, *identity);
   if (settings_.verify) use_authorities(context);
