@@ -22,7 +22,7 @@ namespace {
 using bench::expect;
 using Pairs = std::vector<std::pair<eddy::Socket, eddy::Socket>>;
 
-constexpr std::size_t kEvents = 40'000;  // of each item
+constexpr std::size_t kEvents = 10'000;  // of each item
 
 // Descriptors of one socket to which nobody writes.
 struct Idle {
