@@ -381,7 +381,7 @@ def selectors(options):
     kinds = ["select", "poll", "epoll", "raw"]
     rows = [[title, *(number(best[f"{kind}_{item}"]) for kind in kinds),
              f"{best[f'select_{item}'] / best[f'epoll_{item}']:.2f}"] for title, item in settings]
-    text = ("Nanoseconds an event, best of the rounds ([micro_selectors.cpp](micro_selectors.cpp)): a byte is written, heard of\n"
+    text = ("Nanoseconds of CPU an event, best of the rounds ([micro_selectors.cpp](micro_selectors.cpp)): a byte is written, heard of\n"
             "and read. `epoll_wait` is the call by itself, without a selector's keys.\n\n")
     text += table(["sockets", "select", "poll", "epoll", "epoll_wait", "select / epoll"], rows)
     return text, [("epoll: an event beside 1000 idle descriptors, x 10 idle", best["epoll_idle_1000"] / best["epoll_idle_10"], 1.5),
