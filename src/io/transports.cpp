@@ -34,7 +34,7 @@ class CloseUnlessMade {
   TransportPtr transport_;
 };
 
-Coro<TransportPtr> start_on(FactoryPtr factory, UniqueFd fd, TransportKind kind, TlsStart tls = {}) {
+Coro<TransportPtr> start_on(FactoryPtr factory, UniqueFd fd, TransportKind kind, TlsStart tls) {
   auto& loop = Loop::running();
   auto made = loop.facade->create_future<>();
   auto protocol = factory->make();
@@ -117,7 +117,8 @@ Coro<TransportPtr> create_connection(FactoryPtr factory, std::string host, int p
 
 Coro<TransportPtr> create_unix_connection(FactoryPtr factory, std::string path) {
   auto fd = co_await connect_to(Address::from_path(path), Address());
-  auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket);
+  TlsStart plain;
+  auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket, std::move(plain));
   co_return transport;
 }
 
@@ -130,7 +131,8 @@ Coro<TransportPtr> connect_accepted_socket(FactoryPtr factory, int fd) {
   }
   set_nonblocking(fd);
   set_nodelay(fd);
-  auto transport = co_await start_on(std::move(factory), std::move(owned), TransportKind::socket);
+  TlsStart plain;
+  auto transport = co_await start_on(std::move(factory), std::move(owned), TransportKind::socket, std::move(plain));
   co_return transport;
 }
 
@@ -144,7 +146,8 @@ Coro<TransportPtr> connect_pipe(FactoryPtr factory, int fd, PipeEnd end) {
   }
   set_nonblocking(fd);
   const auto kind = end == PipeEnd::reads ? TransportKind::read_pipe : TransportKind::write_pipe;
-  auto transport = co_await start_on(std::move(factory), std::move(owned), kind);
+  TlsStart plain;
+  auto transport = co_await start_on(std::move(factory), std::move(owned), kind, std::move(plain));
   co_return transport;
 }
 

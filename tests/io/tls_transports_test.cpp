@@ -114,6 +114,7 @@ BACKEND_TEST(TlsTransports, LP_8_StartTlsOnAnOpenTransport) {
   auto upgrade = [&](eddy::StreamReader reader, eddy::StreamWriter writer) -> Coro<> {
     const auto line = co_await reader.readline();
     EXPECT_EQ(line, "STARTTLS\n");
+    writer.write("go ahead");  // from here on, neither sends anything but TLS
     co_await writer.start_tls(server_context);
     writer.write("secret");
     const auto answer = co_await reader.readexactly(6);
@@ -123,6 +124,10 @@ BACKEND_TEST(TlsTransports, LP_8_StartTlsOnAnOpenTransport) {
   auto make = [&] { return std::make_unique<Recorder>(log); };
   auto [transport, protocol] = co_await loop.create_connection(make, "127.0.0.1", server.port());
   transport->write("STARTTLS\n");
+  co_await protocol->came.wait();
+  EXPECT_EQ(protocol->received, "go ahead");
+  protocol->received.clear();
+  protocol->came.clear();
   co_await transport->start_tls(client_context, {.server_hostname = "localhost"});
   co_await protocol->came.wait();
   EXPECT_EQ(protocol->received, "secret");
