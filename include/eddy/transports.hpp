@@ -71,6 +71,11 @@ class Transport {
   WriteLimits get_write_buffer_limits() const noexcept;
   std::size_t get_write_buffer_size() const noexcept;
 
+  /// Speaks TLS from here on; waits until what was written is sent, then for the handshake. A context of a client checks
+  /// the peer's certificate for `.server_hostname`. If it fails or is cancelled, the transport is aborted. Throws
+  /// tls::Error, tls::CertificateError, TimeoutError, and RuntimeError on a transport that has TLS already.
+  Coro<> start_tls(const tls::Context& context, StartTlsOptions options = {});
+
   /// Another protocol from here on; its connection_made() is not called. The one before is destroyed with the
   /// transport, so it may do this from one of its own methods.
   template <class P>

@@ -9,6 +9,7 @@
 #include "io/resolve.hpp"
 #include "io/server_core.hpp"
 #include "io/sockets.hpp"
+#include "io/tls_streams.hpp"
 #include "io/transport_core.hpp"
 
 namespace eddy::detail {
@@ -16,8 +17,8 @@ namespace {
 
 class ProtocolServer final : public ServerCore, private TransportOwner {
  public:
-  ProtocolServer(Loop& loop, FactoryPtr factory, const ServerOptions& options)
-      : ServerCore(loop, options), factory_(std::move(factory)) {}
+  ProtocolServer(Loop& loop, FactoryPtr factory, const ServerOptions& options, TlsStart tls)
+      : ServerCore(loop, options), factory_(std::move(factory)), tls_(std::move(tls)) {}
 
   std::size_t connections() const noexcept override { return count_; }
   void close_clients() override {
@@ -34,7 +35,8 @@ class ProtocolServer final : public ServerCore, private TransportOwner {
     if (!is_unix()) set_nodelay(fd);
     const ContextEntry registered(context_);
     auto protocol = factory_->make();
-    auto transport = open_transport(loop_, std::move(protocol), owned.release(), TransportKind::socket, this, {});
+    auto transport = open_transport(loop_, std::move(protocol), owned.release(), TransportKind::socket, this, {},
+                                    tls_.context ? &tls_ : nullptr);
     transports_.push_back(transport.core().owner_entry);
     if (count_++ == 0) busy_ = shared_from_this();
   }
@@ -46,6 +48,7 @@ class ProtocolServer final : public ServerCore, private TransportOwner {
   }
 
   FactoryPtr factory_;
+  TlsStart tls_;  // without a context: plain
   List transports_;
   std::size_t count_ = 0;
   std::shared_ptr<ServerCore> busy_;  // this, while it has connections
@@ -53,17 +56,29 @@ class ProtocolServer final : public ServerCore, private TransportOwner {
 
 }  // namespace
 
-Coro<Server> create_server(FactoryPtr factory, std::string host, int port, ServerOptions options) {
-  if (options.tls) throw ValueError("create_server: .tls is for start_server(); transports do not speak TLS yet");
+namespace {
+
+Coro<Server> listen(FactoryPtr factory, std::string host, int port, ServerOptions options, TlsStart tls) {
   check_port("listen on " + host, port);
   auto addresses = co_await resolve(host, port, true);
-  auto core = std::make_shared<ProtocolServer>(Loop::running(), std::move(factory), options);
+  auto core = std::make_shared<ProtocolServer>(Loop::running(), std::move(factory), options, std::move(tls));
   core->listen(addresses);
   co_return Server(std::move(core));
 }
 
+}  // namespace
+
+Coro<Server> create_server(FactoryPtr factory, std::string host, int port, ServerOptions options) {
+  TlsStart tls;
+  if (options.tls) {  // it points to somebody's who may be gone when this runs
+    check_tls_side(*options.tls, true, "create_server");
+    tls = {options.tls->shared_core(), {}, options.tls_handshake_timeout, options.tls_shutdown_timeout};
+  }
+  return listen(std::move(factory), std::move(host), port, options, std::move(tls));
+}
+
 Coro<Server> create_unix_server(FactoryPtr factory, std::string path, ServerOptions options) {
-  auto core = std::make_shared<ProtocolServer>(Loop::running(), std::move(factory), options);
+  auto core = std::make_shared<ProtocolServer>(Loop::running(), std::move(factory), options, TlsStart());
   core->listen_unix(Address::from_path(path), -1, true);
   co_return Server(std::move(core));
 }

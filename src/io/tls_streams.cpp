@@ -81,17 +81,21 @@ Coro<> put_tls_on(StreamHandle stream, tls::Context context, std::string host, D
   guard.done = true;
 }
 
+std::string start_tls_host(const tls::Context& context, std::string host) {
+  if (!context) check_tls_side(context, false, "start_tls");
+  const auto& settings = context.core().settings();
+  if (!settings.is_server && settings.verify && settings.check_hostname && host.empty()) {
+    throw ValueError("start_tls: whose certificate shall it be? Give server_hostname, or make the context with check_hostname = false");
+  }
+  return settings.is_server ? std::string() : host;
+}
+
 }  // namespace detail
 
 namespace {
 
 Coro<> start_tls(StreamWriter writer, tls::Context context, std::string host, StartTlsOptions options) {
-  if (!context) detail::check_tls_side(context, false, "start_tls");
-  const auto& settings = context.core().settings();
-  if (!settings.is_server && settings.verify && settings.check_hostname && host.empty()) {
-    throw ValueError("start_tls: whose certificate shall it be? Give server_hostname, or make the context with check_hostname = false");
-  }
-  if (settings.is_server) host.clear();
+  host = detail::start_tls_host(context, std::move(host));
   co_await detail::put_tls_on(std::move(writer), std::move(context), std::move(host), options.handshake_timeout,
                               options.shutdown_timeout);
 }

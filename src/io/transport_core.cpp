@@ -13,6 +13,7 @@
 #include "base/unique_fd.hpp"
 #include "exec/code_address.hpp"
 #include "io/sockets.hpp"
+#include "io/tls_driver.hpp"
 #include "loop/report.hpp"
 #include "task/plain_wait.hpp"
 
@@ -37,8 +38,9 @@ TransportCore::TransportCore(Loop& loop, AnyProtocol protocol, TransportKind kin
   owner_entry.transport = this;
 }
 
-void TransportCore::attach(std::unique_ptr<StreamDriver> driver, TransportOwner* owner, Future<> made) {
+void TransportCore::attach(std::unique_ptr<StreamDriver> driver, TransportOwner* owner, Future<> made, const TlsStart* tls) {
   driver_ = std::move(driver);
+  TlsDriver* handshaking = tls ? &put_on(*tls) : nullptr;
   owner_ = owner;
   made_future_ = std::move(made);
   peer_ = peer_of(fd());
@@ -47,14 +49,47 @@ void TransportCore::attach(std::unique_ptr<StreamDriver> driver, TransportOwner*
   has_peer_ = driver_->fd() >= 0;
   if (has_peer_) loop_.io_opened();
   retain();  // until it is gone: the loop owns it, as it owns tasks
-  push(life_);
+  if (handshaking) handshaking->start();
+  else push(life_);
 }
 
-void TransportCore::exchange_driver(
-    const std::function<std::unique_ptr<StreamDriver>(StreamSink&, std::unique_ptr<StreamDriver>)>& wrap) {
+// --- TLS ----------------------------------------------------------------------------------------------
+
+// What it throws leaves the transport as it was.
+TlsDriver& TransportCore::put_on(const TlsStart& tls) {
+  auto above = std::make_unique<TlsDriver>(loop_, driver_, *this, tls.context, tls.host, tls.shutdown_timeout);
+  auto& driver = *above;
+  const auto name = tls_peer(tls.host, driver.fd());
+  driver_ = std::move(above);
+  opened_ = false;
+  handshake_limit_ = loop_.facade->call_later(tls.handshake_timeout, [this, name, limit = tls.handshake_timeout.count()] {
+    abort(std::make_exception_ptr(TimeoutError(
+        fmt::format("TLS handshake with {}: not done after {}", name, format_duration(limit)))));
+  });
+  return driver;
+}
+
+void TransportCore::start_tls(const TlsStart& tls, Future<> made) {
   stop_reading();
-  driver_ = wrap(*this, std::move(driver_));
-  if (made_) want_read();
+  auto& driver = put_on(tls);
+  made_future_ = std::move(made);
+  driver.start();
+}
+
+void TransportCore::opened() noexcept {
+  opened_ = true;
+  handshake_limit_.cancel();
+  if (lost_) return;
+  if (!made_) return push(life_);
+  if (made_future_ && !made_future_.done()) made_future_.set_result();
+  made_future_ = {};
+  push(reading_);
+}
+
+// The driver knows more than an errno says.
+std::exception_ptr TransportCore::reason(int error_number, const char* operation) const {
+  auto failure = driver_ ? driver_->failure() : nullptr;
+  return failure ? failure : make_os_error(error_number, operation + describe());
 }
 
 std::string TransportCore::describe() const {
@@ -103,7 +138,7 @@ void TransportCore::fail(const std::string& message, std::exception_ptr error) n
 }
 
 void TransportCore::live() noexcept {
-  if (!made_) begin();
+  if (!made_ && opened_) begin();
   else if (lost_ && driver_) end();
 }
 
@@ -122,6 +157,24 @@ void TransportCore::begin() noexcept {
 
 void TransportCore::end() noexcept {
   auto error = std::exchange(error_, nullptr);
+  handshake_limit_.cancel();
+  if (made_future_ && !made_future_.done()) {
+    made_future_.set_exception(error ? error : make_os_error(ECONNABORTED, "connect to " + describe()));
+  } else if (!made_ && error && loop_.debug.load(std::memory_order_relaxed)) {
+    // As in asyncio, a client that cannot do it is no news.
+    loop_.report("a TLS handshake failed", error, nullptr);
+  }
+  made_future_ = {};
+  if (made_) tell_lost(std::move(error));
+  loop_.own_descriptor(fd(), false);
+  driver_.reset();
+  static_cast<LoopResource&>(*this).unlink();
+  if (has_peer_) loop_.io_closed();
+  if (auto* owner = std::exchange(owner_, nullptr)) owner->transport_gone(*this);
+  release();
+}
+
+void TransportCore::tell_lost(std::exception_ptr error) noexcept {
   try {
     const ContextEntry entry(context_);
     protocol_.owner->connection_lost(std::move(error));
@@ -129,12 +182,6 @@ void TransportCore::end() noexcept {
     report_protocol_error(loop_, "protocol.connection_lost() call failed.", *protocol_.owner, describe(),
                           std::current_exception());
   }
-  loop_.own_descriptor(fd(), false);
-  driver_.reset();
-  static_cast<LoopResource&>(*this).unlink();
-  if (has_peer_) loop_.io_closed();
-  if (auto* owner = std::exchange(owner_, nullptr)) owner->transport_gone(*this);
-  release();
 }
 
 void TransportCore::loop_closed() noexcept {
@@ -248,7 +295,7 @@ void TransportCore::feed(std::string_view bytes) {
 }
 
 void TransportCore::deliver_end() noexcept {
-  if (read_error_) return abort(make_os_error(read_error_, "read from " + describe()));
+  if (read_error_) return abort(reason(read_error_, "read from "));
   if (!ended_ || std::exchange(end_told_, true)) return;
   bool stay = false;
   const bool told = call("eof_received", [&] {
@@ -283,7 +330,7 @@ void TransportCore::check_writable() const {
 
 void TransportCore::write(std::string_view data) {
   check_writable();
-  if (lost_ || data.empty()) return;
+  if (lost_ || finishing_ || data.empty()) return;
   if (out_.empty()) out_.write_through(data, [this] { flush(); });
   else out_.append(data);
   maybe_pause();
@@ -291,7 +338,7 @@ void TransportCore::write(std::string_view data) {
 
 void TransportCore::writelines(const std::vector<std::string_view>& pieces) {
   check_writable();
-  if (lost_) return;
+  if (lost_ || finishing_) return;
   const bool was_empty = out_.empty();
   for (const auto piece : pieces) out_.append(piece);
   if (was_empty && !out_.empty()) flush();
@@ -313,7 +360,7 @@ void TransportCore::after_flush() noexcept {
   if (writing_paused_ && out_.size() <= limits_.low) push(resuming_);
   if (!out_.empty() || lost_) return;
   if (eof_wanted_ && !std::exchange(eof_sent_, true)) driver_->shut_down_writing();
-  if (closing_) lose(nullptr);
+  if (closing_) finish();
 }
 
 void TransportCore::resume_step() noexcept {
@@ -357,7 +404,7 @@ void TransportCore::write_eof() {
   }
 }
 
-void TransportCore::write_failed(int error_number) noexcept { abort(make_os_error(error_number, "write to " + describe())); }
+void TransportCore::write_failed(int error_number) noexcept { abort(reason(error_number, "write to ")); }
 
 void TransportCore::hung_up() noexcept {
   // Only the reader of a pipe cannot be heard of by reading.
@@ -371,8 +418,15 @@ void TransportCore::close() noexcept {
   if (std::exchange(closing_, true)) return;
   stop_reading();
   pending_size_ = 0;
-  if (out_.empty()) lose(nullptr);
+  driver_->closing();
+  if (out_.empty()) finish();
 }
+
+// The driver may have an end of its own to send.
+void TransportCore::finish() noexcept {
+  if (!std::exchange(finishing_, true) && driver_->finish()) lose(nullptr);
+}
+void TransportCore::finished() noexcept { lose(nullptr); }
 
 void TransportCore::abort(std::exception_ptr error) noexcept {
   if (lost_) return;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <eddy/detail/context.hpp>
+#include <eddy/events.hpp>
 #include <eddy/futures.hpp>
 #include <eddy/transports.hpp>
 
@@ -26,7 +27,16 @@
 
 namespace eddy::detail {
 
+class TlsContext;
+
 enum class TransportKind : unsigned char { socket, read_pipe, write_pipe };
+
+/// How a transport speaks TLS.
+struct TlsStart {
+  std::shared_ptr<TlsContext> context;
+  std::string host;  // see TlsSession
+  Duration handshake_timeout, shutdown_timeout;
+};
 
 /// Told when a transport has ended: the server that accepted it.
 class TransportOwner {
@@ -41,16 +51,20 @@ class TransportOwner {
 void report_protocol_error(Loop& loop, const std::string& message, const BaseProtocol& protocol,
                            const std::string& transport, const std::exception_ptr& error) noexcept;
 
+class TlsDriver;
+
 class TransportCore final : public Transport, public StreamSink, public LoopResource {
  public:
   TransportCore(Loop& loop, AnyProtocol protocol, TransportKind kind);
   TransportCore(const TransportCore&) = delete;
   TransportCore& operator=(const TransportCore&) = delete;
 
-  /// Opens it and schedules connection_made(); then `made` is set. Call once.
-  void attach(std::unique_ptr<StreamDriver> driver, TransportOwner* owner, Future<> made);
-  /// For start_tls(): `wrap` makes a new driver of the old one, for this sink. Between two reads.
-  void exchange_driver(const std::function<std::unique_ptr<StreamDriver>(StreamSink&, std::unique_ptr<StreamDriver>)>& wrap);
+  /// Opens it and schedules connection_made(), with TLS when the handshake is done; then `made` is set. If it never is,
+  /// `made` gets the reason, and the protocol hears of nothing. Call once.
+  void attach(std::unique_ptr<StreamDriver> driver, TransportOwner* owner, Future<> made, const TlsStart* tls = nullptr);
+  /// The same for one that is open, with an empty queue: the protocol hears of nothing unless it fails.
+  void start_tls(const TlsStart& tls, Future<> made);
+  bool has_unread() const noexcept { return pending_size_ > 0; }
 
   void write(std::string_view data);
   void writelines(const std::vector<std::string_view>& pieces);
@@ -107,6 +121,8 @@ class TransportCore final : public Transport, public StreamSink, public LoopReso
   void sent(std::size_t count) noexcept override;
   void write_failed(int error_number) noexcept override;
   void hung_up() noexcept override;
+  void opened() noexcept override;
+  void finished() noexcept override;
   // LoopResource
   void loop_closed() noexcept override;
 
@@ -116,6 +132,7 @@ class TransportCore final : public Transport, public StreamSink, public LoopReso
   void live() noexcept;
   void begin() noexcept;
   void end() noexcept;
+  void tell_lost(std::exception_ptr error) noexcept;
   void read_step() noexcept;
   void resume_step() noexcept;
 
@@ -132,6 +149,9 @@ class TransportCore final : public Transport, public StreamSink, public LoopReso
   void after_flush() noexcept;
   void maybe_pause() noexcept;
   void lose(std::exception_ptr error) noexcept;
+  void finish() noexcept;
+  TlsDriver& put_on(const TlsStart& tls);
+  std::exception_ptr reason(int error_number, const char* operation) const;
 
   template <class F>
   bool call(const char* method, F function) noexcept;
@@ -144,6 +164,7 @@ class TransportCore final : public Transport, public StreamSink, public LoopReso
   TransportOwner* owner_ = nullptr;
   ContextRef context_{captured_context()};
   Future<> made_future_;
+  TimerHandle handshake_limit_;
   Address peer_;
   std::size_t references_ = 0;
 
@@ -162,6 +183,8 @@ class TransportCore final : public Transport, public StreamSink, public LoopReso
   std::exception_ptr error_;  // for connection_lost()
 
   TransportKind kind_;
+  bool opened_ = true;      // else a handshake is under way
+  bool finishing_ = false;  // the queue is sent, the driver still has to end
   bool has_peer_ = false;  // outside of this process
   bool made_ = false;
   bool closing_ = false;
@@ -192,8 +215,8 @@ inline TransportCore::Drained TransportCore::drained(std::size_t most) noexcept 
 
 /// A transport over a descriptor, which it takes over, also when it throws.
 TransportPtr open_transport(Loop& loop, AnyProtocol protocol, int fd, TransportKind kind, TransportOwner* owner,
-                            Future<> made);
-/// A transport over whatever driver `make_driver` gives: the seam for TLS and for memory.
+                            Future<> made, const TlsStart* tls = nullptr);
+/// A transport over whatever driver `make_driver` gives: memory.
 using MakeDriver = std::function<std::unique_ptr<StreamDriver>(StreamSink&)>;
 TransportPtr open_transport(Loop& loop, AnyProtocol protocol, const MakeDriver& make_driver, TransportKind kind,
                             TransportOwner* owner, Future<> made);

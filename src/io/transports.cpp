@@ -11,17 +11,12 @@
 
 #include "base/unique_fd.hpp"
 #include "io/sockets.hpp"
+#include "io/tls_streams.hpp"
 #include "io/transport_core.hpp"
 
 namespace eddy {
 namespace detail {
 namespace {
-
-// The seam for TLS: what moves the bytes of a connection that create_connection() or create_server() made. A driver
-// over this one goes in here, and for start_tls() into TransportCore::exchange_driver().
-std::unique_ptr<StreamDriver> make_driver(Loop& loop, int fd, StreamSink& sink) {
-  return loop.backend->make_stream(fd, sink);
-}
 
 void set_nonblocking(int fd) noexcept { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
@@ -39,11 +34,11 @@ class CloseUnlessMade {
   TransportPtr transport_;
 };
 
-Coro<TransportPtr> start_on(FactoryPtr factory, UniqueFd fd, TransportKind kind) {
+Coro<TransportPtr> start_on(FactoryPtr factory, UniqueFd fd, TransportKind kind, TlsStart tls) {
   auto& loop = Loop::running();
   auto made = loop.facade->create_future<>();
   auto protocol = factory->make();
-  CloseUnlessMade opened(open_transport(loop, std::move(protocol), fd.release(), kind, nullptr, made));
+  CloseUnlessMade opened(open_transport(loop, std::move(protocol), fd.release(), kind, nullptr, made, tls.context ? &tls : nullptr));
   co_await made;
   co_return opened.take();
 }
@@ -59,13 +54,13 @@ TransportPtr open_transport(Loop& loop, AnyProtocol protocol, const MakeDriver& 
 }
 
 TransportPtr open_transport(Loop& loop, AnyProtocol protocol, int fd, TransportKind kind, TransportOwner* owner,
-                            Future<> made) {
+                            Future<> made, const TlsStart* tls) {
   UniqueFd guard(fd);
   auto* core = new TransportCore(loop, std::move(protocol), kind);
   TransportPtr transport(*core, *core);
-  auto driver = make_driver(loop, fd, *core);
+  auto driver = loop.backend->make_stream(fd, *core);
   guard.release();
-  core->attach(std::move(driver), owner, std::move(made));
+  core->attach(std::move(driver), owner, std::move(made), tls);
   return transport;
 }
 
@@ -78,16 +73,52 @@ Coro<TransportPtr> start_transport(FactoryPtr factory, MakeDriver make, Transpor
   co_return opened.take();
 }
 
-Coro<TransportPtr> create_connection(FactoryPtr factory, std::string host, int port, ConnectionOptions options) {
-  if (options.tls) throw ValueError("create_connection: .tls is for open_connection(); transports do not speak TLS yet");
+namespace {
+
+Coro<TransportPtr> connect(FactoryPtr factory, std::string host, int port, ConnectionOptions options, TlsStart tls) {
   auto fd = co_await connect_to_host(std::move(host), port, options);
-  auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket);
+  auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket, std::move(tls));
   co_return transport;
+}
+
+Coro<> start_tls(TransportPtr transport, TlsStart tls) {
+  auto& core = transport.core();
+  if (core.is_closing()) throw RuntimeError(fmt::format("start TLS with {}: the transport is closed or closing", core.describe()));
+  if (core.driver()->tls()) throw RuntimeError(fmt::format("start TLS with {}: it has TLS already", core.describe()));
+  co_await core.drained(0);
+  // RFC 2595, 2.1: what somebody put in front of the handshake would be taken for the peer's.
+  if (core.has_unread()) throw RuntimeError(fmt::format("start TLS with {}: bytes came unencrypted before the handshake", core.describe()));
+  if (core.is_closing()) throw_os_error(ECONNABORTED, "start TLS with " + core.describe());
+  struct AbortUnlessDone {
+    TransportCore& core;
+    bool done = false;
+    explicit AbortUnlessDone(TransportCore& c) noexcept : core(c) {}
+    ~AbortUnlessDone() {
+      if (!done) core.abort(nullptr);
+    }
+  } guard(core);
+  auto made = get_running_loop().create_future<>();
+  core.start_tls(tls, made);
+  co_await made;
+  guard.done = true;
+}
+
+}  // namespace
+
+Coro<TransportPtr> create_connection(FactoryPtr factory, std::string host, int port, ConnectionOptions options) {
+  TlsStart tls;
+  if (options.tls) {  // it points to somebody's who may be gone when this runs
+    check_tls_side(*options.tls, false, "create_connection");
+    std::string wanted(options.server_hostname.empty() ? host : options.server_hostname);
+    tls = {options.tls->shared_core(), std::move(wanted), options.tls_handshake_timeout, options.tls_shutdown_timeout};
+  }
+  return connect(std::move(factory), std::move(host), port, options, std::move(tls));
 }
 
 Coro<TransportPtr> create_unix_connection(FactoryPtr factory, std::string path) {
   auto fd = co_await connect_to(Address::from_path(path), Address());
-  auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket);
+  TlsStart plain;
+  auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket, std::move(plain));
   co_return transport;
 }
 
@@ -100,7 +131,8 @@ Coro<TransportPtr> connect_accepted_socket(FactoryPtr factory, int fd) {
   }
   set_nonblocking(fd);
   set_nodelay(fd);
-  auto transport = co_await start_on(std::move(factory), std::move(owned), TransportKind::socket);
+  TlsStart plain;
+  auto transport = co_await start_on(std::move(factory), std::move(owned), TransportKind::socket, std::move(plain));
   co_return transport;
 }
 
@@ -114,7 +146,8 @@ Coro<TransportPtr> connect_pipe(FactoryPtr factory, int fd, PipeEnd end) {
   }
   set_nonblocking(fd);
   const auto kind = end == PipeEnd::reads ? TransportKind::read_pipe : TransportKind::write_pipe;
-  auto transport = co_await start_on(std::move(factory), std::move(owned), kind);
+  TlsStart plain;
+  auto transport = co_await start_on(std::move(factory), std::move(owned), kind, std::move(plain));
   co_return transport;
 }
 
@@ -128,6 +161,12 @@ TransportPtr pointer_to(Transport& transport) noexcept { return TransportPtr(tra
 }  // namespace detail
 
 using detail::core_of;
+
+Coro<> Transport::start_tls(const tls::Context& context, StartTlsOptions options) {
+  auto host = detail::start_tls_host(context, std::string(options.server_hostname));
+  return detail::start_tls(detail::pointer_to(*this),
+                           {context.shared_core(), std::move(host), options.handshake_timeout, options.shutdown_timeout});
+}
 
 void Transport::write(std::string_view data) { core_of(*this).write(data); }
 void Transport::writelines(const std::vector<std::string_view>& pieces) { core_of(*this).writelines(pieces); }

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -181,10 +180,13 @@ class UringBackend final : public Backend {
   void update(IoWatch& watch) override { poller_.update(watch); }
   void unwatch(IoWatch& watch) noexcept override { poller_.remove(watch); }
 
-  // Multishot receive is for sockets.
+  // Multishot receive is for TCP. Of a Unix socket it loses the end of the stream that comes together with the last
+  // bytes (Linux 6.18): the kernel waits for another event, and there is none.
   std::unique_ptr<StreamDriver> make_stream(int fd, StreamSink& sink) override {
-    struct stat status{};
-    if (::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode)) return make_uring_stream(ring_, fd, sink);
+    int family = AF_UNSPEC;
+    socklen_t size = sizeof family;
+    const bool is_socket = ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0;
+    if (is_socket && family != AF_UNIX) return make_uring_stream(ring_, fd, sink);
     return make_readiness_stream(poller_, fd, sink);
   }
   std::unique_ptr<Listener> make_listener(int fd, AcceptSink& sink) override {
