@@ -31,7 +31,7 @@ PUBLIC = {
     "loop": ["metrics"],
     "exec": ["concurrent", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads",
              "detail/blocking_state", "detail/concurrent_await"],
-    "io": ["datagrams", "fs", "fs_watch", "protocols", "streams", "subprocess", "terminal", "transports"],
+    "io": ["datagrams", "fs", "fs_watch", "protocols", "streams", "subprocess", "subprocess_protocol", "terminal", "transports"],
     "twisted": ["twisted"],
     "testing": ["testing"],
 }

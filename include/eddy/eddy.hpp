@@ -38,6 +38,7 @@
 #include <eddy/signals.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/subprocess.hpp>
+#include <eddy/subprocess_protocol.hpp>
 #include <eddy/taskgroups.hpp>
 #include <eddy/tasks.hpp>
 #include <eddy/terminal.hpp>
