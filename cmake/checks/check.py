@@ -31,7 +31,8 @@ PUBLIC = {
     "loop": ["backends", "metrics", "select", "selectors"],
     "exec": ["concurrent", "cores", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads",
              "detail/blocking_state", "detail/concurrent_await"],
-    "io": ["datagrams", "fs", "fs_watch", "protocols", "sockets", "streams", "subprocess", "terminal", "tls", "transports"],
+    "io": ["datagrams", "fs", "fs_watch", "protocols", "sockets", "streams", "subprocess", "subprocess_protocol", "terminal",
+           "tls", "transports"],
     "twisted": ["twisted"],
     "testing": ["testing"],
 }

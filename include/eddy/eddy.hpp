@@ -41,6 +41,7 @@
 #include <eddy/sockets.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/subprocess.hpp>
+#include <eddy/subprocess_protocol.hpp>
 #include <eddy/taskgroups.hpp>
 #include <eddy/tasks.hpp>
 #include <eddy/threads.hpp>

@@ -24,6 +24,7 @@ class Server;
 class Transport;
 struct ConnectionOptions;
 struct DatagramOptions;
+struct SubprocessOptions;
 struct SendfileOptions;
 struct ServerOptions;
 class Socket;
@@ -242,6 +243,12 @@ class EventLoop {
   /// something was unsent.
   template <class F>
   auto connect_write_pipe(F factory, int fd);
+  /// Starts a program as create_subprocess_exec() does and gives `{transport, protocol}` when connection_made() has
+  /// returned. Include eddy/subprocess_protocol.hpp.
+  template <class F, class... Args>
+  auto subprocess_exec(F factory, const SubprocessOptions& options, const Args&... program_and_arguments);
+  template <class F>
+  auto subprocess_shell(F factory, const SubprocessOptions& options, std::string_view command);
   /// Opens a socket as open_datagram() does and gives `{transport, protocol}`.
   template <class F>
   auto create_datagram_endpoint(F factory, const DatagramOptions& options);
