@@ -51,11 +51,15 @@ bool no_children() {
 // Each body on each back end; afterwards no child and no descriptor is left.
 class Children {
  public:
-  Children() : before_(open_descriptors()) {}
+  // What a test before has left to the reaper is waited for.
+  Children() {
+    EXPECT_TRUE(no_children());
+    before_ = open_descriptors();
+  }
   ~Children() {
     EXPECT_TRUE(no_children()) << "a child was left";
-    for (int i = 0; i < 100 && open_descriptors() != before_; ++i) std::this_thread::sleep_for(5ms);
-    EXPECT_EQ(open_descriptors(), before_) << "a descriptor was left";
+    for (int i = 0; i < 100 && open_descriptors() > before_; ++i) std::this_thread::sleep_for(5ms);
+    EXPECT_LE(open_descriptors(), before_) << "a descriptor was left";  // less: the reaper had some at first
   }
 
  private:
