@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Jobs on threads and in processes, context variables, and the speed-up of work that is split.
 #include <eddy/contextvars.hpp>
+#include <eddy/cores.hpp>
 #include <eddy/eddy.hpp>
 
 #include <array>
@@ -109,6 +110,44 @@ void speed_up() {
   bench::report("pool_speed_up_percent", 100.0 * static_cast<double>(alone) / static_cast<double>(bench::now() - began));
 }
 
+// Tasks that work and yield, on one loop and on a loop a core: how much faster the second is.
+double on_cores(int cores) {
+  constexpr int kTasks = 64;
+  constexpr std::uint64_t kSteps = 200, kRounds = 10'000;
+  const auto began = bench::now();
+  eddy::run_on_all_cores(
+      [](eddy::Core core) -> Coro<> {
+        auto work = []() -> Coro<> {
+          for (std::uint64_t step = 0; step < kSteps; ++step) {
+            auto x = mix(kRounds);
+            asm volatile("" : "+r"(x));
+            co_await eddy::sleep(eddy::Duration::zero());
+          }
+        };
+        std::vector<Coro<>> tasks;
+        for (int i = core.index(); i < kTasks; i += core.count()) tasks.push_back(work());
+        co_await eddy::gather(std::move(tasks));
+      },
+      {.cores = cores});
+  return static_cast<double>(bench::now() - began);
+}
+
+void loops_speed_up() {
+  const double alone = on_cores(1);
+  bench::report("loops_speed_up_percent", 100 * alone / on_cores(0));
+}
+
+Coro<> calls_between_cores(eddy::Core core) {
+  if (core.index() != 0) co_return;
+  constexpr int kCalls = 20'000;
+  const auto other = core.other(1);
+  const auto began = bench::now();
+  int n = 0;
+  for (int i = 0; i < kCalls; ++i) n = co_await other.call(next, n);
+  bench::expect(n == kCalls);
+  bench::report("call_to_another_core", static_cast<double>(bench::now() - began) / kCalls);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -116,5 +155,6 @@ int main(int argc, char** argv) {
                           {{"thread", [] { eddy::run(to_thread()), submit(); }},
                            {"process", [] { eddy::run(processes()); }},
                            {"context", [] { eddy::run(contexts()); }},
+                           {"cores", [] { eddy::run_on_all_cores(calls_between_cores, {.cores = 2}), loops_speed_up(); }},
                            {"speed_up", &speed_up}});
 }

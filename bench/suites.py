@@ -292,15 +292,15 @@ def generators(options):
 
 
 def workers(options):
-    """Jobs on threads and in processes, context variables, split work."""
+    """Jobs on threads, in processes and on other cores, context variables, split work."""
     runs = {}
     for _ in range(options.rounds):
-        for item in ("thread", "process", "context", "speed_up"):
+        for item in ("thread", "process", "context", "cores", "speed_up"):
             text = output_of([os.path.join(options.bin, "micro_workers"), item], "0" if item == "context" else "0,1")
             for line in text.splitlines():
                 name, value = line.split()
                 runs.setdefault(name, []).append(float(value))
-    speed_up = runs.pop("pool_speed_up_percent")
+    speed_up, loops = runs.pop("pool_speed_up_percent"), runs.pop("loops_speed_up_percent")
     rows = [[f"`{name}`", number(min(values)), number(statistics.median(values)), f"{spread(values):.0%}"]
             for name, values in runs.items()]
     text = ("Nanoseconds an operation ([micro_workers.cpp](micro_workers.cpp)): a job there and back, one at a time, on a thread\n"
@@ -308,7 +308,8 @@ def workers(options):
             "results; `spawn_with_context`: a task made and awaited by one that has a context.\n\n")
     text += table(["item", "best", "median", "spread"], rows)
     text += (f"\nWork split among a pool of {os.cpu_count()} threads is {max(speed_up) / 100:.2f} times as fast as on one "
-             f"(median {statistics.median(speed_up) / 100:.2f}).\n")
+             f"(median {statistics.median(speed_up) / 100:.2f}). Tasks that work and yield, on a loop a core instead of one: "
+             f"{max(loops) / 100:.2f} times as fast (median {statistics.median(loops) / 100:.2f}).\n")
     return text, []
 
 
