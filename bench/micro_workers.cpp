@@ -121,7 +121,7 @@ double on_cores(int cores) {
           for (std::uint64_t step = 0; step < kSteps; ++step) {
             auto x = mix(kRounds);
             asm volatile("" : "+r"(x));
-            co_await eddy::sleep(eddy::Duration::zero());
+            co_await eddy::sleep(std::chrono::seconds(0));
           }
         };
         std::vector<Coro<>> tasks;
