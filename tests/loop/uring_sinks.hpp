@@ -2,11 +2,15 @@
 // A back end over io_uring by itself, and what stands above it.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,13 +25,33 @@ namespace eddy::detail {
 #define NEEDS_IO_URING() \
   if (const auto features = eddy::detail::uring_features(); !features.usable) GTEST_SKIP() << features.reason
 
+/// Two ends of a TCP connection over the loopback, with small buffers in the kernel. (Unix sockets go another way.)
 struct SocketPair {
   UniqueFd ours, theirs;
   SocketPair() {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
-    ours = UniqueFd(ends[0]);
-    theirs = UniqueFd(ends[1]);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    const UniqueFd listener(make());
+    theirs = make();
+    if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener.get(), 1) != 0 ||
+        ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+        ::connect(theirs.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) {
+      std::abort();
+    }
+    ours = UniqueFd(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    ::fcntl(theirs.get(), F_SETFL, O_NONBLOCK);
+  }
+
+ private:
+  static UniqueFd make() {
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const int buffer = 64 * 1024, on = 1;
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
   }
 };
 
