@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // open_connection() and name resolution.
 #include <eddy/exceptions.hpp>
+#include <eddy/staggered.hpp>
 #include <eddy/streams.hpp>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
+#include <exception>
+#include <vector>
 
 #include "io/resolve.hpp"
 #include "io/sockets.hpp"
@@ -16,19 +20,38 @@
 namespace eddy {
 namespace {
 
-struct Attempt {
-  Address address;
-  std::string outcome;  // "Connection refused"
-  int error_number;
-  std::exception_ptr error;
-};
+// RFC 8305, section 5.
+constexpr Duration kAttemptDelay = std::chrono::milliseconds(250);
 
 // One address: its own error. Several: one line each; of the family of the last.
-[[noreturn]] void throw_no_connection(const std::string& host, int port, const std::vector<Attempt>& attempts) {
-  if (attempts.size() == 1) std::rethrow_exception(attempts.front().error);
-  auto text = fmt::format("connect to {}:{} failed at each of its {} addresses", host, port, attempts.size());
-  for (const auto& attempt : attempts) text += fmt::format("\n  {}: {}", attempt.address.str(), attempt.outcome);
-  throw_os_error(attempts.empty() ? ECONNREFUSED : attempts.back().error_number, text);
+[[noreturn]] void throw_no_connection(const std::string& name, const std::vector<Address>& addresses,
+                                      const std::vector<std::exception_ptr>& errors) {
+  if (errors.size() == 1) std::rethrow_exception(errors.front());
+  auto text = fmt::format("connect to {} failed at each of its {} addresses", name, errors.size());
+  int error_number = ECONNREFUSED;
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    try {
+      std::rethrow_exception(errors[i]);
+    } catch (const OSError& error) {  // anything else is no answer of a peer's and passes
+      text += fmt::format("\n  {}: {}", addresses[i].str(), error.code().message());
+      error_number = error.error_number();
+    }
+  }
+  throw_os_error(error_number, text);
+}
+
+// RFC 8305, section 4: the families in turn, so that one that does not work costs one delay.
+std::vector<Address> interleaved(const std::vector<Address>& addresses) {
+  std::vector<Address> first, other;
+  for (const auto& address : addresses) {
+    (address.family() == addresses.front().family() ? first : other).push_back(address);
+  }
+  std::vector<Address> result;
+  for (std::size_t i = 0; i < first.size() || i < other.size(); ++i) {
+    if (i < first.size()) result.push_back(first[i]);
+    if (i < other.size()) result.push_back(other[i]);
+  }
+  return result;
 }
 
 }  // namespace
@@ -38,19 +61,26 @@ Coro<std::vector<Address>> getaddrinfo(std::string host, int port) {
   return detail::resolve(std::move(host), port, false);
 }
 
+Coro<detail::UniqueFd> detail::connect_to_any(std::string name, std::vector<Address> addresses, Address local) {
+  if (addresses.size() == 1) {
+    auto fd = co_await connect_to(addresses.front(), local);
+    co_return fd;
+  }
+  addresses = interleaved(addresses);
+  auto attempt = [local](const Address& remote) { return [remote, local] { return connect_to(remote, local); }; };
+  std::vector<decltype(attempt(local))> attempts;
+  for (const auto& address : addresses) attempts.push_back(attempt(address));
+  auto race = co_await staggered_race(std::move(attempts), kAttemptDelay);
+  if (!race.value) throw_no_connection(name, addresses, race.exceptions);
+  co_return std::move(*race.value);
+}
+
 Coro<detail::UniqueFd> detail::connect_to_host(std::string host, int port, ConnectionOptions options) {
   check_port("connect to " + host, port);
   auto addresses = co_await resolve(host, port, false);
-  std::vector<Attempt> attempts;
-  for (const auto& address : addresses) {
-    try {
-      auto fd = co_await connect_to(address, options.local);
-      co_return fd;
-    } catch (const OSError& e) {
-      attempts.push_back({address, e.code().message(), e.error_number(), std::current_exception()});
-    }
-  }
-  throw_no_connection(host, port, attempts);
+  auto name = fmt::format("{}:{}", host, port);
+  auto fd = co_await connect_to_any(std::move(name), std::move(addresses), options.local);
+  co_return fd;
 }
 
 namespace {

@@ -51,6 +51,29 @@ BACKEND_TEST(Connecting, IO_10_ToSeveralAddressesListsEachFailure) {
   for (const auto& address : addresses) EXPECT_NE(text.find("\n  " + address.str() + ": "), text.npos) << text;
 }
 
+// A listener whose queue is full answers nobody.
+BACKEND_TEST(Connecting, ToASlowAddressStartsTheNextBesideIt) {
+  using eddy::detail::UniqueFd;
+  const UniqueFd silent(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const eddy::Address any("127.0.0.2", 0);
+  EXPECT_EQ(::bind(silent.get(), static_cast<const sockaddr*>(any.data()), any.size()), 0);
+  EXPECT_EQ(::listen(silent.get(), 0), 0);
+  const auto slow = eddy::detail::local_of(silent.get());
+  std::vector<UniqueFd> fillers;
+  for (int i = 0; i < 4; ++i) {
+    fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    static_cast<void>(::connect(fillers.back().get(), static_cast<const sockaddr*>(slow.data()), slow.size()));
+  }
+  auto server = co_await eddy::start_server([](eddy::StreamReader, eddy::StreamWriter) -> Coro<> { co_return; }, "127.0.0.1", 0);
+  const std::vector<eddy::Address> addresses{slow, server.address()};
+  const int before = descriptor_count();
+  const auto began = std::chrono::steady_clock::now();
+  const UniqueFd fd = co_await eddy::detail::connect_to_any("two.example:80", addresses, eddy::Address());
+  EXPECT_EQ(eddy::detail::peer_of(fd.get()), server.address());
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 250ms);
+  EXPECT_LE(descriptor_count(), before + 2);  // ours, and the server's end of it, if it has come to accepting
+}
+
 BACKEND_TEST(Connecting, IO_09_RefusesBadPorts) {
   const auto high = co_await error_of<eddy::ValueError>(open_connection("localhost", 70000));
   EXPECT_STREQ(high.what(), "connect to localhost: port 70000 is outside of 0 to 65535");
