@@ -310,8 +310,7 @@ struct ConnectionOptions {
   Duration tls_shutdown_timeout = std::chrono::seconds(30);  // for a peer that takes no byte while we close
 };
 
-/// Connects to a TCP server: tries the addresses of `host` by RFC 8305, the next one
-/// beside the last when that has failed or taken 250 ms.
+/// Connects to a TCP server: tries the addresses of `host`, a slow one beside the next (RFC 8305).
 ///
 /// Throws GaiError if the name cannot be resolved; ConnectionRefusedError and its family if no address can
 /// be reached, with the outcome of each; ValueError for a port outside of 0 to 65535. There is no time

@@ -66,12 +66,12 @@ BACKEND_TEST(Connecting, ToASlowAddressStartsTheNextBesideIt) {
   }
   auto server = co_await eddy::start_server([](eddy::StreamReader, eddy::StreamWriter) -> Coro<> { co_return; }, "127.0.0.1", 0);
   const std::vector<eddy::Address> addresses{slow, server.address()};
-  const int before = descriptor_count();
+  const auto before = open_descriptors();
   const auto began = std::chrono::steady_clock::now();
   const UniqueFd fd = co_await eddy::detail::connect_to_any("two.example:80", addresses, eddy::Address());
   EXPECT_EQ(eddy::detail::peer_of(fd.get()), server.address());
   EXPECT_GE(std::chrono::steady_clock::now() - began, 250ms);
-  EXPECT_LE(descriptor_count(), before + 2);  // ours, and the server's end of it, if it has come to accepting
+  EXPECT_LE(open_descriptors(), before + 2);  // ours, and the server's end of it, if it has come to accepting
 }
 
 BACKEND_TEST(Connecting, IO_09_RefusesBadPorts) {
