@@ -2,8 +2,7 @@
 // Sends every byte back, on every core: a loop a thread, one port.
 //
 //     $ ./every_core 8007 &
-//     2 loops
-//     listening on 127.0.0.1:8007
+//     2 loops, listening on 127.0.0.1:8007
 //     $ printf 'hello\n' | nc -q1 127.0.0.1 8007
 //     hello
 //
@@ -49,7 +48,7 @@ int main(int argc, char** argv) {
     eddy::run_on_all_cores([port](eddy::Core core) -> Coro<> {
       auto server = co_await eddy::start_server(echo, "127.0.0.1", port, {.reuse_port = true});
       if (core.index() == 0) {
-        std::printf("%d loops\nlistening on %s\n", core.count(), server.address().str().c_str());
+        std::printf("%d loops, listening on %s\n", core.count(), server.address().str().c_str());
         std::fflush(stdout);
       }
       co_await server.serve_forever();

@@ -109,7 +109,7 @@ THREAD_SEED("AIO-08", "a blocking call makes all of them serial", 4_s,
 
 PLAIN_THREAD_SEED("AIO-09", "another engine with one line, the same program", 6_s,
                   "epoll ok\npoll ok\nselect ok") {
-  for (auto backend : eddy::available_backends()) {
+  for (auto backend : {eddy::Backend::epoll, eddy::Backend::poll, eddy::Backend::select}) {
     const std::string result = eddy::run(test(), {.backend = backend});
     print(eddy::to_string(backend), result);
   }

@@ -103,8 +103,23 @@ Coro<Streams> connect_unix(std::string path, ConnectionOptions options) {
   co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);
 }
 
-Coro<Streams> with_tls(Coro<Streams> plain, tls::Context context, std::string server_hostname, ConnectionOptions options) {
-  auto streams = co_await std::move(plain);
+// The context and the name are copies: what the options point to may go before these coroutines run.
+Coro<Streams> connect_with_tls(std::string host, int port, ConnectionOptions options, tls::Context context,
+                               std::string server_hostname) {
+  detail::check_tls_side(context, false, "open_connection");
+  auto streams = co_await connect(std::move(host), port, options);
+  co_await detail::put_tls_on(streams.writer, std::move(context), std::move(server_hostname),
+                              options.tls_handshake_timeout, options.tls_shutdown_timeout);
+  co_return streams;
+}
+
+Coro<Streams> connect_unix_with_tls(std::string path, ConnectionOptions options, tls::Context context,
+                                    std::string server_hostname) {
+  detail::check_tls_side(context, false, "open_unix_connection");
+  if (server_hostname.empty()) {
+    throw ValueError("open_unix_connection: a path names no host to verify; give .server_hostname beside .tls");
+  }
+  auto streams = co_await connect_unix(std::move(path), options);
   co_await detail::put_tls_on(streams.writer, std::move(context), std::move(server_hostname),
                               options.tls_handshake_timeout, options.tls_shutdown_timeout);
   co_return streams;
@@ -114,18 +129,13 @@ Coro<Streams> with_tls(Coro<Streams> plain, tls::Context context, std::string se
 
 Coro<Streams> open_connection(std::string host, int port, ConnectionOptions options) {
   if (!options.tls) return connect(std::move(host), port, options);
-  detail::check_tls_side(*options.tls, false, "open_connection");
   std::string server_hostname(options.server_hostname.empty() ? host : options.server_hostname);
-  return with_tls(connect(std::move(host), port, options), *options.tls, std::move(server_hostname), options);
+  return connect_with_tls(std::move(host), port, options, *options.tls, std::move(server_hostname));
 }
 
 Coro<Streams> open_unix_connection(std::string path, ConnectionOptions options) {
   if (!options.tls) return connect_unix(std::move(path), options);
-  detail::check_tls_side(*options.tls, false, "open_unix_connection");
-  if (options.server_hostname.empty()) {
-    throw ValueError("open_unix_connection: a path names no host to verify; give .server_hostname beside .tls");
-  }
-  return with_tls(connect_unix(std::move(path), options), *options.tls, std::string(options.server_hostname), options);
+  return connect_unix_with_tls(std::move(path), options, *options.tls, std::string(options.server_hostname));
 }
 
 }  // namespace eddy

@@ -40,6 +40,8 @@ class Inbox {
     sleeping_.store(false, std::memory_order_relaxed);
     return false;
   }
+  /// What came since the last drain().
+  bool has_some() const noexcept { return head_.load(std::memory_order_acquire) != nullptr; }
   void awake() noexcept { sleeping_.store(false, std::memory_order_relaxed); }
   /// For watchers on other threads.
   bool is_asleep() const noexcept { return sleeping_.load(std::memory_order_relaxed); }

@@ -177,7 +177,8 @@ void Loop::interrupt(std::exception_ptr error) noexcept {
 void Loop::check_deadlock() {
   if (!until_complete_ || expected_wakeups > 0 || open_io > 0 || watched_descriptors > 0) return;
   if (signals && signals->has_user_handlers()) return;
-  if (!backend->is_simulated() && other_threads() > 0) return;
+  // Order matters: 1. the threads, 2. the inbox. A thread that has ended had posted before.
+  if (!backend->is_simulated() && (other_threads() > 0 || inbox.has_some())) return;
   if (task_count == 0) return;
   interrupt(std::make_exception_ptr(DeadlockError(describe_deadlock(*this))));
 }

@@ -105,3 +105,14 @@ TEST(Posting, LOOP_18_LoopsOfTwoThreadsAreIndependent) {
   EXPECT_EQ(a, 1999000);
   EXPECT_EQ(b, 499500);
 }
+
+// The thread may be gone before the loop looks for threads that could still wake it.
+BACKEND_TEST(Posting, ByAThreadThatEndsAtOnceIsNoDeadlock) {
+  auto& loop = eddy::get_running_loop();
+  for (int round = 0; round < 300; ++round) {
+    auto future = loop.create_future<int>();
+    std::thread thread([&] { loop.call_soon_threadsafe([&] { future.set_result(round); }); });
+    EXPECT_EQ(co_await future, round);
+    thread.join();
+  }
+}

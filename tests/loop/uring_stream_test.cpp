@@ -130,11 +130,13 @@ TEST(UringStream, TellsOfAHangUpThatComesWhileNobodyReads) {
     EXPECT_FALSE(sink.heard_hangup);
     pair.theirs.reset();
     backend.settle();
-    EXPECT_TRUE(sink.heard_hangup) << unread;
+    // What does not fit into the buffers of both ends stands in front of the end of the stream.
+    if (unread <= 10) EXPECT_TRUE(sink.heard_hangup) << unread;
     EXPECT_FALSE(sink.ended_reading);
     sink.go_on();
-    backend.settle(20);
+    for (int i = 0; i < 1000 && !sink.ended_reading; ++i) backend->poll(1'000'000);
     EXPECT_TRUE(sink.ended_reading);
+    EXPECT_TRUE(sink.heard_hangup) << unread;
     EXPECT_EQ(sink.came, bytes.substr(0, at));
   }
 }
