@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,23 +21,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <vector>
+
+#include "clocks.hpp"
 
 namespace {
 
-std::int64_t now() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
-  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + static_cast<double>(microseconds) / 1e6;
-}
+using bench::cpu_seconds;
+using bench::now;
 
 [[noreturn]] void die(const char* what) {
   std::fprintf(stderr, "tcpload: %s\n", what);

@@ -15,6 +15,8 @@
 #include <cstring>
 #include <string>
 
+#include "listener.hpp"
+
 namespace {
 
 constexpr char kResponse[] =
@@ -31,17 +33,7 @@ class Server {
  public:
   Server(int port, bool http) : http_(http) {
     for (int i = 0; i < kMany; ++i) many_ += kResponse;
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    const int on = 1;
-    setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(listener_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener_, 4096) != 0) {
-      std::exit(1);
-    }
+    listener_ = bench::listen_on_loopback(port, SOCK_NONBLOCK);
     control(EPOLL_CTL_ADD, listener_, EPOLLIN, nullptr);
   }
 

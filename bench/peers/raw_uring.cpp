@@ -18,6 +18,8 @@
 #include <string>
 #include <string_view>
 
+#include "listener.hpp"
+
 namespace {
 
 constexpr std::string_view kResponse =
@@ -49,17 +51,7 @@ class Server {
     io_uring_buf_ring_init(buffers_);
     for (unsigned i = 0; i < kBuffers; ++i) offer(i);
 
-    listener_ = socket(AF_INET, SOCK_STREAM, 0);
-    const int on = 1;
-    setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(listener_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener_, 4096) != 0) {
-      std::exit(1);
-    }
+    listener_ = bench::listen_on_loopback(port, 0);
     accept();
   }
 

@@ -30,6 +30,18 @@ class Checkpoints {
   const LoopCore& loop_;
   std::uint64_t steps_;
 };
+template <class T>
+Coro<T> await_judged(Coro<T> coroutine, bool wanted) {
+  const Checkpoints checkpoints;
+  if constexpr (std::is_void_v<T>) {
+    co_await std::move(coroutine);
+    checkpoints.check(wanted);
+  } else {
+    T value = co_await std::move(coroutine);
+    checkpoints.check(wanted);
+    co_return value;
+  }
+}
 
 }  // namespace eddy::detail
 
@@ -71,28 +83,12 @@ Coro<E> error_of(Coro<T> coroutine) {
 /// std::logic_error if it did not. An exception of the coroutine's passes. As `trio.testing.assert_checkpoints`.
 template <class T>
 Coro<T> assert_checkpoints(Coro<T> coroutine) {
-  const detail::Checkpoints checkpoints;
-  if constexpr (std::is_void_v<T>) {
-    co_await std::move(coroutine);
-    checkpoints.check(true);
-  } else {
-    T value = co_await std::move(coroutine);
-    checkpoints.check(true);
-    co_return value;
-  }
+  return detail::await_judged(std::move(coroutine), true);
 }
 /// The contrary: it must end without a pause.
 template <class T>
 Coro<T> assert_no_checkpoints(Coro<T> coroutine) {
-  const detail::Checkpoints checkpoints;
-  if constexpr (std::is_void_v<T>) {
-    co_await std::move(coroutine);
-    checkpoints.check(false);
-  } else {
-    T value = co_await std::move(coroutine);
-    checkpoints.check(false);
-    co_return value;
-  }
+  return detail::await_judged(std::move(coroutine), false);
 }
 
 /// What happened, in order, as text to compare: `log("a", 1)`, then `log.str() == "a 1"`; entries are

@@ -83,6 +83,18 @@ Coro<detail::UniqueFd> detail::connect_to_host(std::string host, int port, Conne
   co_return fd;
 }
 
+Coro<detail::UniqueFd> detail::connect_to_path(std::string path, Address local) {
+  const auto address = Address::from_path(path);
+  const auto operation = "connect to " + address.str();
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) throw_os_error(errno, operation);
+  if (local && ::bind(fd.get(), static_cast<const sockaddr*>(local.data()), local.size()) != 0) {
+    throw_os_error(errno, fmt::format("bind to {} in order to {}", local.str(), operation));
+  }
+  co_await connect_socket(fd.get(), address);
+  co_return fd;
+}
+
 namespace {
 
 Coro<Streams> connect(std::string host, int port, ConnectionOptions options) {
@@ -91,15 +103,7 @@ Coro<Streams> connect(std::string host, int port, ConnectionOptions options) {
 }
 
 Coro<Streams> connect_unix(std::string path, ConnectionOptions options) {
-  const auto address = Address::from_path(path);
-  const auto operation = "connect to " + address.str();
-  detail::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) throw_os_error(errno, operation);
-  const auto& local = options.local;
-  if (local && ::bind(fd.get(), static_cast<const sockaddr*>(local.data()), local.size()) != 0) {
-    throw_os_error(errno, fmt::format("bind to {} in order to {}", local.str(), operation));
-  }
-  co_await detail::connect_socket(fd.get(), address);
+  auto fd = co_await detail::connect_to_path(std::move(path), options.local);
   co_return detail::make_streams(detail::Loop::running(), fd.release(), options.limit);
 }
 

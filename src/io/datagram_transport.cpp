@@ -47,38 +47,8 @@ std::string DatagramTransportCore::describe() const {
 
 // --- the calls of the protocol ------------------------------------------------------------------------
 
-template <void (DatagramTransportCore::*step)() noexcept>
-void DatagramTransportCore::prepare(Node& node) noexcept {
-  node.core = this;
-  node.run = [](ReadyNode& ready, Dispatch how) noexcept {
-    auto& self = static_cast<Node&>(ready);
-    auto& core = *self.core;
-    self.queued = false;
-    if (how == Dispatch::run) (core.*step)();
-    core.release();
-  };
-}
-
-void DatagramTransportCore::push(Node& node) noexcept {
-  if (std::exchange(node.queued, true)) return;
-  retain();
-  loop_.ready.push(node);
-}
-
-template <class F>
-bool DatagramTransportCore::call(const char* method, F function) noexcept {
-  try {
-    const ContextEntry entry(context_);
-    function();
-    return true;
-  } catch (...) {
-    fail(fmt::format("Fatal error: protocol.{}() call failed.", method));
-    return false;
-  }
-}
-
-void DatagramTransportCore::fail(const std::string& message) noexcept {
-  report_protocol_error(loop_, message, *protocol_.owner, describe(), std::current_exception());
+void DatagramTransportCore::fail(const std::string& message, std::exception_ptr error) noexcept {
+  report_protocol_error(loop_, message, *protocol_.owner, describe(), error);
   lose();
 }
 
@@ -200,7 +170,7 @@ void DatagramTransportCore::keep(std::string_view data, const Address* to) {
     const ContextEntry entry(context_);
     protocol_.owner->pause_writing();
   } catch (...) {
-    fail("protocol.pause_writing() failed");
+    fail("protocol.pause_writing() failed", std::current_exception());
   }
 }
 

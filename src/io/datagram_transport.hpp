@@ -11,11 +11,15 @@
 
 #include "io/datagram_core.hpp"
 #include "io/datagram_driver.hpp"
+#include "io/protocol_calls.hpp"
 #include "loop/loop.hpp"
 
 namespace eddy::detail {
 
-class DatagramTransportCore final : public DatagramTransport, public DatagramSink, public LoopResource {
+class DatagramTransportCore final : public DatagramTransport,
+                                    public DatagramSink,
+                                    public LoopResource,
+                                    private ProtocolCalls<DatagramTransportCore> {
  public:
   DatagramTransportCore(Loop& loop, AnyProtocol protocol, const DatagramOptions& options);
   DatagramTransportCore(const DatagramTransportCore&) = delete;
@@ -41,11 +45,7 @@ class DatagramTransportCore final : public DatagramTransport, public DatagramSin
   }
 
  private:
-  // A place in the ready queue. The transport is retained while it is in it.
-  struct Node : ReadyNode {
-    DatagramTransportCore* core = nullptr;
-    bool queued = false;
-  };
+  friend ProtocolCalls<DatagramTransportCore>;
   struct Kept {
     std::string data;
     Address to;
@@ -55,9 +55,6 @@ class DatagramTransportCore final : public DatagramTransport, public DatagramSin
   void ready(unsigned events) noexcept override;
   void loop_closed() noexcept override;
 
-  template <void (DatagramTransportCore::*step)() noexcept>
-  void prepare(Node& node) noexcept;
-  void push(Node& node) noexcept;
   void live() noexcept;
   void begin() noexcept;
   void end() noexcept;
@@ -67,9 +64,7 @@ class DatagramTransportCore final : public DatagramTransport, public DatagramSin
   void want() noexcept;
   void keep(std::string_view data, const Address* to);
   void lose() noexcept;
-  template <class F>
-  bool call(const char* method, F function) noexcept;
-  void fail(const std::string& message) noexcept;
+  void fail(const std::string& message, std::exception_ptr error) noexcept;
   void tell_error(int error_number, const char* operation) noexcept;
 
   Loop& loop_;

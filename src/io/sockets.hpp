@@ -27,7 +27,10 @@ void check_port(std::string_view operation, int port);
 /// A connected, non-blocking TCP socket. Throws OSError.
 Coro<UniqueFd> connect_to(Address remote, Address local);
 
-/// The same to whichever answers first: the next is tried when one has failed or is slow, as RFC 8305 has it. When all
+/// The same to a Unix socket; a server whose queue is full is waited for.
+Coro<UniqueFd> connect_to_path(std::string path, Address local);
+
+/// connect_to() whichever answers first: the next is tried when one has failed or is slow, as RFC 8305 has it. When all
 /// have failed, the error tells of each. `name`: of the host, for that.
 Coro<UniqueFd> connect_to_any(std::string name, std::vector<Address> addresses, Address local);
 /// The same to the first address of a host that can be reached. Throws as open_connection() does.

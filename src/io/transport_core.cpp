@@ -101,37 +101,6 @@ Address TransportCore::local_address() const noexcept { return local_of(fd()); }
 
 // --- the calls of the protocol ------------------------------------------------------------------------
 
-template <void (TransportCore::*step)() noexcept>
-void TransportCore::prepare(Node& node) noexcept {
-  node.core = this;
-  node.run = [](ReadyNode& ready, Dispatch how) noexcept {
-    auto& self = static_cast<Node&>(ready);
-    auto& core = *self.core;
-    self.queued = false;
-    if (how == Dispatch::run) (core.*step)();
-    core.release();
-  };
-}
-
-void TransportCore::push(Node& node) noexcept {
-  if (std::exchange(node.queued, true)) return;
-  retain();
-  loop_.ready.push(node);
-}
-
-// Calls the protocol. False: it threw, and the connection is being aborted for it.
-template <class F>
-bool TransportCore::call(const char* method, F function) noexcept {
-  try {
-    const ContextEntry entry(context_);
-    function();
-    return true;
-  } catch (...) {
-    fail(fmt::format("Fatal error: protocol.{}() call failed.", method), std::current_exception());
-    return false;
-  }
-}
-
 void TransportCore::fail(const std::string& message, std::exception_ptr error) noexcept {
   report_protocol_error(loop_, message, *protocol_.owner, describe(), error);
   abort(std::move(error));

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "io/protocol_calls.hpp"
 #include "io/read_buffer.hpp"
 #include "io/write_queue.hpp"
 #include "loop/backend.hpp"
@@ -47,13 +48,16 @@ class TransportOwner {
   ~TransportOwner() = default;
 };
 
-/// "protocol.data_received()", thrown by EchoServer: to the exception handler. False: it ends the loop's run instead.
+/// "protocol.data_received()", thrown by EchoServer: to the exception handler.
 void report_protocol_error(Loop& loop, const std::string& message, const BaseProtocol& protocol,
                            const std::string& transport, const std::exception_ptr& error) noexcept;
 
 class TlsDriver;
 
-class TransportCore final : public Transport, public StreamSink, public LoopResource {
+class TransportCore final : public Transport,
+                            public StreamSink,
+                            public LoopResource,
+                            private ProtocolCalls<TransportCore> {
  public:
   TransportCore(Loop& loop, AnyProtocol protocol, TransportKind kind);
   TransportCore(const TransportCore&) = delete;
@@ -104,11 +108,7 @@ class TransportCore final : public Transport, public StreamSink, public LoopReso
   } owner_entry;  // among its server's transports
 
  private:
-  // A place in the ready queue. The transport is retained while it is in it.
-  struct Node : ReadyNode {
-    TransportCore* core = nullptr;
-    bool queued = false;
-  };
+  friend ProtocolCalls<TransportCore>;
   ~TransportCore() = default;
 
   // StreamSink
@@ -126,9 +126,6 @@ class TransportCore final : public Transport, public StreamSink, public LoopReso
   // LoopResource
   void loop_closed() noexcept override;
 
-  template <void (TransportCore::*step)() noexcept>
-  void prepare(Node& node) noexcept;
-  void push(Node& node) noexcept;
   void live() noexcept;
   void begin() noexcept;
   void end() noexcept;
@@ -153,8 +150,6 @@ class TransportCore final : public Transport, public StreamSink, public LoopReso
   TlsDriver& put_on(const TlsStart& tls);
   std::exception_ptr reason(int error_number, const char* operation) const;
 
-  template <class F>
-  bool call(const char* method, F function) noexcept;
   void fail(const std::string& message, std::exception_ptr error) noexcept;
 
   Loop& loop_;

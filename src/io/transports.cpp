@@ -116,7 +116,7 @@ Coro<TransportPtr> create_connection(FactoryPtr factory, std::string host, int p
 }
 
 Coro<TransportPtr> create_unix_connection(FactoryPtr factory, std::string path) {
-  auto fd = co_await connect_to(Address::from_path(path), Address());
+  auto fd = co_await connect_to_path(std::move(path), Address());
   TlsStart plain;
   auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket, std::move(plain));
   co_return transport;

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "io/datagram_core.hpp"
+#include "testing/memory_delivery.hpp"
 
 namespace eddy::testing {
 namespace {
@@ -37,7 +38,6 @@ class MemoryDatagrams final : public detail::DatagramDriver {
   ~MemoryDatagrams() override {
     link_->ends[side_] = nullptr;
     link_->waiting[side_].clear();
-    if (ticket_) ticket_->driver = nullptr;
     poke_peer();
   }
 
@@ -81,13 +81,11 @@ class MemoryDatagrams final : public detail::DatagramDriver {
   }
   void want(unsigned events) override {
     wanted_ = events;
-    if (events) schedule();
+    if (events) delivery_.schedule(link_->loop.ready);
   }
 
  private:
-  struct Ticket final : detail::ReadyNode, detail::Pooled {
-    MemoryDatagrams* driver = nullptr;
-  };
+  friend MemoryDelivery<MemoryDatagrams>;
 
   template <class Call>
   static int many(mmsghdr* messages, unsigned count, Call call) noexcept {
@@ -101,33 +99,20 @@ class MemoryDatagrams final : public detail::DatagramDriver {
   }
 
   void poke_peer() noexcept {
-    if (auto* peer = link_->ends[1 - side_]) peer->schedule();
+    if (auto* peer = link_->ends[1 - side_]) peer->delivery_.schedule(link_->loop.ready);
   }
-  void schedule() noexcept {
-    if (ticket_) return;
-    ticket_ = new Ticket;
-    ticket_->driver = this;
-    ticket_->run = &tell;
-    link_->loop.ready.push(*ticket_);
-  }
-  static void tell(detail::ReadyNode& node, Dispatch how) noexcept {
-    auto* ticket = static_cast<Ticket*>(&node);
-    auto* driver = ticket->driver;
-    delete ticket;
-    if (!driver) return;
-    driver->ticket_ = nullptr;
-    if (how == Dispatch::discard) return;
-    const auto& link = *driver->link_;
-    const bool readable = !link.waiting[driver->side_].empty();
-    const bool writable = !link.ends[1 - driver->side_] || link.waiting[1 - driver->side_].size() < link.room;
+  void deliver() {
+    const auto& link = *link_;
+    const bool readable = !link.waiting[side_].empty();
+    const bool writable = !link.ends[1 - side_] || link.waiting[1 - side_].size() < link.room;
     const unsigned events = (readable ? detail::kReadable : 0u) | (writable ? detail::kWritable : 0u);
-    if (events & driver->wanted_) driver->sink_.ready(events & driver->wanted_);
+    if (events & wanted_) sink_.ready(events & wanted_);
   }
 
   std::shared_ptr<Link> link_;
   std::size_t side_;
   DatagramSink& sink_;
-  Ticket* ticket_ = nullptr;
+  MemoryDelivery<MemoryDatagrams> delivery_{*this};
   unsigned wanted_ = 0;
 };
 

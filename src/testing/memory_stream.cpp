@@ -10,6 +10,7 @@
 
 #include "io/stream_core.hpp"
 #include "io/transport_core.hpp"
+#include "testing/memory_delivery.hpp"
 
 namespace eddy::testing {
 namespace {
@@ -45,7 +46,6 @@ class MemoryDriver final : public detail::StreamDriver {
     link_->ends[side_] = nullptr;
     outgoing().writer_gone = true;
     incoming().reader_gone = true;
-    if (ticket_) ticket_->driver = nullptr;
     poke_peer();
   }
 
@@ -53,7 +53,7 @@ class MemoryDriver final : public detail::StreamDriver {
   void redirect(StreamSink& sink) noexcept override { sink_ = &sink; }
   void read() override {
     reading_ = true;
-    schedule();
+    delivery_.schedule(link_->loop.ready);
   }
   void stop_reading() noexcept override { reading_ = false; }
 
@@ -78,34 +78,15 @@ class MemoryDriver final : public detail::StreamDriver {
   }
 
  private:
-  // A delivery on its way through the ready queue; it outlives a driver that is closed meanwhile.
-  struct Ticket final : detail::ReadyNode, detail::Pooled {
-    MemoryDriver* driver = nullptr;
-  };
+  friend MemoryDelivery<MemoryDriver>;
 
   Pipe& outgoing() noexcept { return link_->pipes[side_]; }
   Pipe& incoming() noexcept { return link_->pipes[1 - side_]; }
 
   void poke_peer() noexcept {
-    if (auto* peer = link_->ends[1 - side_]) peer->schedule();
+    if (auto* peer = link_->ends[1 - side_]) peer->delivery_.schedule(link_->loop.ready);
   }
-  void schedule() noexcept {
-    if (ticket_) return;
-    ticket_ = new Ticket;
-    ticket_->driver = this;
-    ticket_->run = &deliver;
-    link_->loop.ready.push(*ticket_);
-  }
-  static void deliver(detail::ReadyNode& node, Dispatch how) noexcept {
-    auto* ticket = static_cast<Ticket*>(&node);
-    auto* driver = ticket->driver;
-    delete ticket;
-    if (!driver) return;
-    driver->ticket_ = nullptr;
-    if (how == Dispatch::run) driver->transfer();
-  }
-
-  void transfer() {
+  void deliver() {
     const auto link = link_;  // the sink may destroy this driver
     auto& in = incoming();
     if (in.writer_gone && !std::exchange(told_hangup_, true)) sink_->hung_up();
@@ -116,7 +97,7 @@ class MemoryDriver final : public detail::StreamDriver {
       const auto count = std::min({space.size(), in.bytes.size(), link->options.piece});
       std::memcpy(space.data(), in.bytes.data(), count);
       in.bytes.erase(0, count);
-      if (auto* peer = link->ends[1 - side_]) peer->schedule();  // there is room again
+      if (auto* peer = link->ends[1 - side_]) peer->delivery_.schedule(link_->loop.ready);  // there is room again
       sink_->received(count);
     } else if (reading_ && in.writer_gone) {
       reading_ = false;
@@ -128,7 +109,7 @@ class MemoryDriver final : public detail::StreamDriver {
   std::shared_ptr<Link> link_;
   int side_;
   StreamSink* sink_;
-  Ticket* ticket_ = nullptr;
+  MemoryDelivery<MemoryDriver> delivery_{*this};
   bool reading_ = false;
   bool writing_ = false;
   bool told_hangup_ = false;

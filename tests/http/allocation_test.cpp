@@ -2,22 +2,8 @@
 // The hello server allocates nothing for a request on a kept connection.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "count_allocations.hpp"
 #include "http/loopback.hpp"
-
-namespace {
-std::size_t allocations = 0;
-}
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace eddy::http {
 namespace {

@@ -3,44 +3,10 @@
 // process, client included, at operator new and (but for sanitizers, which own it) at malloc.
 #include <eddy/eddy.hpp>
 
-#include <cstdlib>
-#include <new>
 #include <string>
 
+#include "count_allocations.hpp"
 #include "support.hpp"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define COUNTS_MALLOC 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define COUNTS_MALLOC 0
-#endif
-#endif
-#ifndef COUNTS_MALLOC
-#define COUNTS_MALLOC 1
-#endif
-
-namespace {
-
-std::size_t allocations = 0;
-
-}  // namespace
-
-#if COUNTS_MALLOC
-extern "C" void* __libc_malloc(std::size_t bytes);
-extern "C" void* malloc(std::size_t bytes) {
-  __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
-  return __libc_malloc(bytes);
-}
-#endif
-
-void* operator new(std::size_t bytes) {
-  __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
-  if (void* memory = std::malloc(bytes)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
