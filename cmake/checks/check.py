@@ -28,7 +28,7 @@ LAYERS = ["base", "loop", "task", "inspect", "exec", "io", "twisted", "testing",
 PUBLIC = {
     "base": ["addresses", "charset", "clock", "exceptions", "detail/cancelled", "detail/frame_pool", "detail/list",
              "detail/pack_fields", "pack"],
-    "loop": ["backends", "metrics", "select", "selectors"],
+    "loop": ["backends", "faults", "metrics", "select", "selectors"],
     "exec": ["concurrent", "cores", "mp", "mp/connection", "mp/pool", "mp/process", "mp/queue", "processes", "remote", "threads",
              "detail/blocking_state", "detail/concurrent_await"],
     "io": ["datagrams", "fs", "fs_watch", "protocols", "sockets", "streams", "subprocess", "subprocess_protocol", "terminal",

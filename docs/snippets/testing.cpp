@@ -51,6 +51,30 @@ Coro<> guarded_work() {
 }
 // [/sweep]
 
+// [faults]
+// Gives back what it is sent: as one piece, if the network is kind.
+Coro<> echo(eddy::StreamReader reader, eddy::StreamWriter writer) {
+  const auto message = co_await reader.readexactly(1000);
+  writer.write(message);
+  co_await writer.drain();
+}
+
+Coro<> a_message_survives_the_network() {
+  auto server = co_await eddy::start_server(echo, "127.0.0.1", 0);
+  auto [reader, writer] = co_await eddy::open_connection("127.0.0.1", server.port());
+  const std::string message(1000, 'x');
+  writer.write(message);
+  const auto answer = co_await reader.readexactly(1000);
+  check(answer == message);
+  server.close();
+}
+
+void test_the_echo() {
+  const eddy::testing::Faults faults{.seed = 7, .short_reads = 0.5, .short_writes = 0.5, .not_ready = 0.5};
+  eddy::run(a_message_survives_the_network(), {.virtual_time = true, .faults = &faults});
+}
+// [/faults]
+
 void testing_program() {
   // [run]
   eddy::testing::run(waits_longer_each_time());
@@ -58,4 +82,5 @@ void testing_program() {
   eddy::testing::cancel_everywhere(guarded_work);
   eddy::testing::fail_everywhere(guarded_work, std::runtime_error("the disk is full"));
   // [/run]
+  test_the_echo();
 }

@@ -35,6 +35,9 @@ struct ReceivedDescriptors;
 namespace detail {
 class Loop;
 }
+namespace testing {
+struct Faults;
+}
 
 /// What a loop waits for the kernel with.
 enum class Backend {
@@ -56,6 +59,7 @@ struct LoopOptions {
   Backend backend = Backend::automatic;
   int io_poll_interval = 64;  // callbacks and steps between two polls while there is work; 1: as asyncio does
   bool virtual_time = false;  // the clock jumps to the next timer when no descriptor is ready: for tests
+  const testing::Faults* faults = nullptr;  // what goes wrong below the sockets, for tests: see eddy/faults.hpp. Copied
 };
 
 /// What an exception handler is told: something went wrong and no code is there to catch it.

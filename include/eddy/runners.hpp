@@ -10,6 +10,7 @@ namespace eddy {
 struct RunOptions {
   Backend backend = Backend::automatic;
   bool virtual_time = false;  // as in LoopOptions
+  const testing::Faults* faults = nullptr;  // as in LoopOptions
   bool terminate = false;  // SIGTERM as Ctrl-C: main is cancelled and unwinds, then SystemExit(143) is thrown
   bool debug = false;    // debug mode, whatever EDDY_DEBUG says: EventLoop::set_debug()
   bool inspect = false;  // inspect::serve(): opens the process to `eddy ps`

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/faults.hpp>
 #include <eddy/runners.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/tasks.hpp>

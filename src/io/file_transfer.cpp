@@ -92,10 +92,12 @@ ssize_t transfer_now(FileRequest::Kind kind, int fd, char* data, std::size_t siz
 Coro<> transfer(FileRequest::Kind kind, int fd, char* data, std::size_t size, std::int64_t offset, ssize_t& result) {
   using eddy_body [[maybe_unused]] = int;
   constexpr std::size_t kMost = 1u << 30;  // the kernel's own limit is a little below 2 GiB
-  Submitted request(kind, fd, data, std::min(size, kMost), offset, result);
-  if (Loop::running().backend->submit(request)) {
+  for (bool interrupted = true; interrupted;) {
+    Submitted request(kind, fd, data, std::min(size, kMost), offset, result);
+    if (!Loop::running().backend->submit(request)) break;
     co_await request.wait();
-    co_return;
+    interrupted = result == -EINTR;
+    if (!interrupted) co_return;
   }
   auto call = [&] { result = transfer_now(kind, fd, data, std::min(size, kMost), offset); };
   co_await on_thread(call);

@@ -17,6 +17,10 @@
 
 #include "loop/poller.hpp"
 
+namespace eddy::testing {
+struct Faults;
+}
+
 namespace eddy::detail {
 
 struct UringFeatures;
@@ -89,6 +93,10 @@ class StreamDriver {
   virtual const TlsSession* tls() const noexcept { return nullptr; }
 };
 
+/// An error of accept() that is of the one connection it would have been: the next one may be better. See accept(2),
+/// "Error handling".
+bool is_of_one_connection(int error_number) noexcept;
+
 /// Accepts connections on a listening descriptor, which it owns.
 class AcceptSink {
  public:
@@ -124,6 +132,9 @@ class Backend {
   /// Descriptors that are watched for somebody: not the one that wake() uses.
   virtual std::size_t watched() const noexcept { return 0; }
 
+  /// The next poll() will do something, whatever the kernel says: no time may be skipped.
+  virtual bool has_delayed() const noexcept { return false; }
+
   /// ns on the loop's clock.
   virtual std::int64_t now() const noexcept = 0;
   /// The loop runs on this thread from here on, until settle(). Throws OSError.
@@ -157,5 +168,7 @@ std::unique_ptr<Backend> make_uring_backend(const UringFeatures& features);
 std::unique_ptr<Backend> make_simulated_backend();
 /// The same clock over a back end with descriptors. `ready`: the loop's, which the kernel's events fill.
 std::unique_ptr<Backend> make_virtual_time_backend(std::unique_ptr<Backend> kernel, const ReadyQueue& ready);
+/// A back end whose streams and listeners fail and stutter as `faults` says. Throws ValueError for a share that is none.
+std::unique_ptr<Backend> make_faulty_backend(std::unique_ptr<Backend> kernel, const testing::Faults& faults);
 
 }  // namespace eddy::detail

@@ -87,6 +87,7 @@ std::unique_ptr<Backend> make_backend(const LoopOptions& options, const ReadyQue
   const auto kind = options.backend == eddy::Backend::automatic ? choose_backend().backend : options.backend;
   if (kind == eddy::Backend::simulated) return make_simulated_backend();
   auto kernel = make_kernel_backend(kind);
+  if (options.faults) kernel = make_faulty_backend(std::move(kernel), *options.faults);
   return options.virtual_time ? make_virtual_time_backend(std::move(kernel), ready) : std::move(kernel);
 }
 

@@ -73,10 +73,10 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
       const auto [sent, full] = send(pieces, count);
       if (sent < 0) {
         if (errno == EINTR) continue;
-        if (errno != EAGAIN) {
+        if (const int failure = errno; failure != EAGAIN) {
           writing_ = false;
           want();
-          return sink_->write_failed(errno);
+          return sink_->write_failed(failure);
         }
         may_write_ = false;
         continue;
@@ -206,7 +206,7 @@ class ReadinessListener final : public Listener, private IoWatch {
         continue;
       }
       if (errno == EAGAIN) break;
-      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno == EINTR || is_of_one_connection(errno)) continue;
       sink_.accept_failed(errno);
       break;
     }
@@ -268,6 +268,21 @@ std::int64_t monotonic_now() noexcept {
   timespec time{};
   ::clock_gettime(CLOCK_MONOTONIC, &time);
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+bool is_of_one_connection(int error_number) noexcept {
+  switch (error_number) {
+    case ECONNABORTED:
+    case EPERM:  // a firewall
+    case ENETDOWN:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH: return true;
+    default: return false;
+  }
 }
 
 std::unique_ptr<StreamDriver> make_readiness_stream(Poller& poller, int fd, StreamSink& sink) {

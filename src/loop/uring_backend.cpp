@@ -118,7 +118,7 @@ class UringListener final : public Listener, private UringCaller {
  private:
   void accepted(UringOperation& accept, int result) noexcept {
     if (result >= 0) take(result);
-    else if (result != -ECANCELED && result != -ECONNABORTED && result != -EINTR && result != -EAGAIN && !paused_) {
+    else if (result != -ECANCELED && result != -EINTR && result != -EAGAIN && !is_of_one_connection(-result) && !paused_) {
       sink_.accept_failed(-result);
     }
     if (accept.owner && !paused_ && accept.is_idle()) ring_.start(accept);

@@ -21,7 +21,7 @@ class VirtualTimeBackend final : public Backend {
     kernel_->poll(timeout < 0 ? timeout : 0);
     if (timeout <= 0 || !ready_.empty()) return;
     kernel_->poll(0);  // what the first one asked the kernel for may have had consequences
-    if (ready_.empty()) now_ += timeout;
+    if (ready_.empty() && !kernel_->has_delayed()) now_ += timeout;
   }
   void wake() noexcept override { kernel_->wake(); }
   void run_begins() override { kernel_->run_begins(); }

@@ -108,7 +108,7 @@ Coro<> wait_for_all(const std::vector<AnyTask>& tasks) {
 }  // namespace
 
 Runner::Runner(RunOptions options)
-    : loop_({.backend = options.backend, .virtual_time = options.virtual_time}),
+    : loop_({.backend = options.backend, .virtual_time = options.virtual_time, .faults = options.faults}),
       executor_join_(options.executor_join),
       terminate_(options.terminate) {
   if (detail::has_context()) context_ = new Context(copy_context());

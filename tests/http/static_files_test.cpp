@@ -13,7 +13,7 @@ namespace {
 using namespace test;
 namespace fs = std::filesystem;
 
-class StaticFiles : public testing::Test {
+class StaticFiles : public ::testing::Test {
  protected:
   StaticFiles() {
     char name[] = "/tmp/eddy-static-XXXXXX";

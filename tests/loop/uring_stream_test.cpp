@@ -131,7 +131,9 @@ TEST(UringStream, TellsOfAHangUpThatComesWhileNobodyReads) {
     pair.theirs.reset();
     backend.settle();
     // What does not fit into the buffers of both ends stands in front of the end of the stream.
-    if (unread <= 10) EXPECT_TRUE(sink.heard_hangup) << unread;
+    if (unread <= 10) {
+      EXPECT_TRUE(sink.heard_hangup) << unread;
+    }
     EXPECT_FALSE(sink.ended_reading);
     sink.go_on();
     for (int i = 0; i < 1000 && !sink.ended_reading; ++i) backend->poll(1'000'000);

@@ -10,12 +10,8 @@ endfunction()
 
 file(REMOVE_RECURSE ${SCRATCH})
 set(prefix ${SCRATCH}/prefix)
-set(flags "")
-if(SANITIZE)
-  set(flags -fsanitize=${SANITIZE})
-endif()
 set(configure ${CMAKE_COMMAND} -S ${CONSUMER} -B ${SCRATCH}/build -G Ninja -DCMAKE_CXX_COMPILER=${COMPILER}
-              -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER} "-DCMAKE_CXX_FLAGS=${flags}")
+              -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER})
 
 if(NOT WAY STREQUAL "subdirectory")
   run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
