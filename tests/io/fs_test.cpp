@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "support.hpp"
 
@@ -28,8 +29,9 @@ std::size_t open_descriptors() {
 
 void put(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
 std::string get(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return std::move(text).str();
 }
 
 std::string names(const std::vector<std::string>& all, std::size_t skip = 0) {
