@@ -225,6 +225,11 @@ class EventLoop {
   auto create_connection(F factory, std::string host, int port, const ConnectionOptions& options);
   template <class F>
   auto create_connection(F factory, std::string host, int port);
+  /// On a socket that is connected, and is taken over: as open_connection() on one.
+  template <class F>
+  auto create_connection(F factory, Socket&& socket, const ConnectionOptions& options);
+  template <class F>
+  auto create_connection(F factory, Socket&& socket);
   /// The same with a Unix socket: a path, or "@name" for a name in the abstract space.
   template <class F>
   auto create_unix_connection(F factory, std::string path);
@@ -233,6 +238,11 @@ class EventLoop {
   Coro<Server> create_server(F factory, std::string host, int port, const ServerOptions& options);
   template <class F>
   Coro<Server> create_server(F factory, std::string host, int port);
+  /// On a socket that is bound, and is taken over: as start_server() on one.
+  template <class F>
+  Coro<Server> create_server(F factory, Socket&& socket, const ServerOptions& options);
+  template <class F>
+  Coro<Server> create_server(F factory, Socket&& socket);
   /// A socket that nobody listens on any more is replaced, and removed when the server closes.
   template <class F>
   Coro<Server> create_unix_server(F factory, std::string path);

@@ -3,6 +3,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <eddy/addresses.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
@@ -16,6 +17,7 @@
 
 namespace eddy {
 
+class Socket;
 namespace tls {
 class Context;
 }
@@ -322,6 +324,13 @@ Coro<Streams> open_connection(std::string host, int port, ConnectionOptions opti
 /// listens any more), PermissionError. Waits where the server's backlog is full.
 Coro<Streams> open_unix_connection(std::string path, ConnectionOptions options = {});
 
+/// Streams over a socket that is connected, of whatever family, and is taken over, also when this throws: one that was
+/// accepted or connected elsewhere, or came over a Unix socket. Include eddy/sockets.hpp.
+///
+/// Throws ValueError for a closed socket, one that is no stream socket, and for TLS without the `.server_hostname` that its
+/// context has to check; OSError (ENOTCONN) for one that is not connected.
+Coro<Streams> open_connection(Socket&& socket, ConnectionOptions options = {});
+
 /// The two ends of a new pipe: what is written to one is read from the other.
 Coro<Streams> open_pipe();
 
@@ -334,6 +343,12 @@ struct ServerOptions {
   std::size_t limit = 64 * 1024;  // of each connection's reader
   int backlog = 1024;             // connections that wait to be accepted
   std::size_t max_connections = 0;  // beyond it, new ones wait in the backlog; 0: no limit
+  // Of one peer; beyond it, new ones are reset at once. 0: no limit. A peer is an IPv4 address or the /64 of an IPv6 one,
+  // since a host has all of its /64 at its command; of a Unix socket, a user.
+  std::size_t max_connections_per_peer = 0;
+  // A connection on which no byte has moved for so long, in either direction, is aborted: its reads and drain() throw
+  // TimeoutError, which is no report if the handler lets it pass. At most a quarter late. 0: no limit.
+  Duration idle_timeout = Duration();
   // Behaviour.
   bool reuse_address = true;
   bool reuse_port = false;  // several loops or processes share the port
@@ -363,6 +378,15 @@ class ServerCore;
 
 }  // namespace detail
 
+/// What a server has seen.
+struct ServerStatistics {
+  std::size_t connections = 0;   // now
+  std::uint64_t accepted = 0;    // and served
+  std::uint64_t refused = 0;     // reset, because their peer had max_connections_per_peer
+  std::uint64_t failed = 0;      // accept failed, or there was no memory or descriptor to serve with
+  std::uint64_t timed_out = 0;   // aborted by idle_timeout
+};
+
 /// A listening server: `asyncio.Server`. A handle: the server accepts until close() or the end of its loop,
 /// whether or not somebody keeps the handle.
 class Server {
@@ -375,16 +399,29 @@ class Server {
   std::vector<Address> addresses() const;
 
   bool is_serving() const noexcept;
+  /// Those whose handler runs or that are still sending what it wrote.
   std::size_t connections() const noexcept;
+  ServerStatistics statistics() const noexcept;
 
   /// Accepts until it is cancelled, then closes.
   Coro<> serve_forever();
+  /// Accepts until it is cancelled, then does as shutdown(grace). A second cancellation ends the grace.
+  Coro<> serve_forever(Duration grace);
+  /// Stops accepting, lets handlers finish for up to `grace`, then cancels them and drops what is unsent. Returns when
+  /// every connection is closed; a handler that goes on after its cancellation is waited for. If this is cancelled, the
+  /// grace is over: it still waits for what it cancels, then throws CancelledError.
+  ///
+  /// Protocols are not told: connections of create_server() go on for `grace` unless they close themselves, then they are
+  /// aborted.
+  Coro<> shutdown(Duration grace = std::chrono::seconds(10));
   /// Stops accepting. Open connections go on.
   void close();
-  /// Waits until it is closed and every connection's handler has ended.
+  /// Waits until it is closed and every connection has ended.
   Coro<> wait_closed();
-  /// Cancels the handlers of open connections.
+  /// Cancels the handlers of open connections; closes transports. What was written is still sent.
   void close_clients();
+  /// Closes open connections at once; what is unsent is lost. Handlers hear of it when they read or drain.
+  void abort_clients();
 
  private:
   std::shared_ptr<detail::ServerCore> core_;
@@ -392,6 +429,7 @@ class Server {
 
 namespace detail {
 Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options);
+Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, Socket&& socket, ServerOptions options);
 }
 
 /// Listens on a TCP port and calls `handler(StreamReader, StreamWriter)`, a coroutine, for each connection
@@ -409,14 +447,30 @@ Coro<Server> start_server(F handler, std::string host, int port, ServerOptions o
                               options);
 }
 
+/// The same on a socket that is bound, of whatever family, and is taken over, also when this throws: one that systemd
+/// passes (`Socket::from_fd(3)`), or with options of its own. It is told to listen unless it does. Include
+/// eddy/sockets.hpp. `.backlog` is not for one that listens, `.reuse_…` are not looked at; the file of a Unix socket stays.
+///
+/// Throws ValueError for a closed socket and for one that is no stream socket, OSError if it cannot listen.
+template <class F>
+Coro<Server> start_server(F handler, Socket&& socket, ServerOptions options = {}) {
+  return detail::start_server(std::make_shared<detail::CallableHandler<F>>(std::move(handler)), std::move(socket), options);
+}
+
 struct UnixServerOptions {
-  // Limits.
+  // Limits; see ServerOptions.
   std::size_t limit = 64 * 1024;  // of each connection's reader
   int backlog = 1024;
   std::size_t max_connections = 0;
+  std::size_t max_connections_per_peer = 0;  // of one user
+  Duration idle_timeout = Duration();
   // Behaviour.
   int mode = -1;               // the file's permissions: 0600; -1: what the umask leaves of 0777
   bool cleanup_socket = true;  // close() removes the file, unless it has been replaced by another
+  // TLS; see eddy/tls.hpp.
+  const tls::Context* tls = nullptr;  // null: plain; copied by the call
+  Duration tls_handshake_timeout = std::chrono::seconds(60);
+  Duration tls_shutdown_timeout = std::chrono::seconds(30);
 };
 
 namespace detail {

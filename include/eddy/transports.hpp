@@ -186,10 +186,12 @@ using FactoryPtr = std::shared_ptr<ProtocolFactory>;
 enum class PipeEnd : bool { reads, writes };
 
 Coro<TransportPtr> create_connection(FactoryPtr factory, std::string host, int port, ConnectionOptions options);
+Coro<TransportPtr> create_connection(FactoryPtr factory, Socket&& socket, ConnectionOptions options);
 Coro<TransportPtr> create_unix_connection(FactoryPtr factory, std::string path);
 Coro<TransportPtr> connect_accepted_socket(FactoryPtr factory, int fd);
 Coro<TransportPtr> connect_pipe(FactoryPtr factory, int fd, PipeEnd end);
 Coro<Server> create_server(FactoryPtr factory, std::string host, int port, ServerOptions options);
+Coro<Server> create_server(FactoryPtr factory, Socket&& socket, ServerOptions options);
 Coro<Server> create_unix_server(FactoryPtr factory, std::string path, ServerOptions options);
 Coro<DatagramTransportPtr> create_datagram_endpoint(FactoryPtr factory, DatagramOptions options);
 Coro<std::uint64_t> sendfile(TransportPtr transport, int file, SendfileOptions options);
@@ -223,6 +225,16 @@ auto EventLoop::create_connection(F factory, std::string host, int port) {
   return create_connection(std::move(factory), std::move(host), port, ConnectionOptions());
 }
 template <class F>
+auto EventLoop::create_connection(F factory, Socket&& socket, const ConnectionOptions& options) {
+  auto kept = detail::stream_factory(std::move(factory));
+  auto connecting = detail::create_connection(kept, std::move(socket), options);
+  return detail::with_protocol<Connection>(std::move(kept), std::move(connecting));
+}
+template <class F>
+auto EventLoop::create_connection(F factory, Socket&& socket) {
+  return create_connection(std::move(factory), std::move(socket), ConnectionOptions());
+}
+template <class F>
 auto EventLoop::create_unix_connection(F factory, std::string path) {
   auto kept = detail::stream_factory(std::move(factory));
   auto connecting = detail::create_unix_connection(kept, std::move(path));
@@ -253,6 +265,14 @@ Coro<Server> EventLoop::create_server(F factory, std::string host, int port, con
 template <class F>
 Coro<Server> EventLoop::create_server(F factory, std::string host, int port) {
   return create_server(std::move(factory), std::move(host), port, ServerOptions());
+}
+template <class F>
+Coro<Server> EventLoop::create_server(F factory, Socket&& socket, const ServerOptions& options) {
+  return detail::create_server(detail::stream_factory(std::move(factory)), std::move(socket), options);
+}
+template <class F>
+Coro<Server> EventLoop::create_server(F factory, Socket&& socket) {
+  return create_server(std::move(factory), std::move(socket), ServerOptions());
 }
 template <class F>
 Coro<Server> EventLoop::create_unix_server(F factory, std::string path) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "io/given_sockets.hpp"
 #include "io/resolve.hpp"
 #include "io/server_core.hpp"
 #include "io/sockets.hpp"
@@ -20,38 +21,48 @@ class ProtocolServer final : public ServerCore, private TransportOwner {
   ProtocolServer(Loop& loop, FactoryPtr factory, const ServerOptions& options, TlsStart tls)
       : ServerCore(loop, options), factory_(std::move(factory)), tls_(std::move(tls)) {}
 
-  std::size_t connections() const noexcept override { return count_; }
   void close_clients() override {
-    for (auto* node = transports_.front(); node != transports_.end(); node = node->next) transport_at(*node).close();
+    for_each([](TransportCore& transport) { transport.close(); });
   }
+  void abort_clients() override {
+    for_each([](TransportCore& transport) { transport.abort(nullptr); });
+  }
+  void cut_off() override { abort_clients(); }
 
  private:
-  static TransportCore& transport_at(ListNode& node) noexcept {
-    return *static_cast<TransportCore::OwnerEntry&>(node).transport;
+  template <class F>
+  void for_each(F function) {
+    for (auto* node = transports_.front(); node != transports_.end();) {
+      auto& transport = *static_cast<TransportCore::OwnerEntry&>(*node).transport;
+      node = node->next;
+      function(transport);
+    }
   }
 
-  void serve(int fd) override {
+  void sweep() noexcept override {
+    for_each([this](TransportCore& transport) {
+      if (!expired(transport.owner_entry, transport.take_moved())) return;
+      transport.abort(std::make_exception_ptr(IdleTimeout(transport.describe(), options_.idle_timeout)));
+    });
+  }
+
+  void serve(int fd, PeerCounts::Entry* peer) override {
     UniqueFd owned(fd);
     if (!is_unix()) set_nodelay(fd);
     const ContextEntry registered(context_);
     auto protocol = factory_->make();
     auto transport = open_transport(loop_, std::move(protocol), owned.release(), TransportKind::socket, this, {},
                                     tls_.context ? &tls_ : nullptr);
-    transports_.push_back(transport.core().owner_entry);
-    if (count_++ == 0) busy_ = shared_from_this();
+    enter(transports_, transport.core().owner_entry, peer);
   }
 
   void transport_gone(TransportCore& transport) noexcept override {
-    transport.owner_entry.unlink();
-    const auto keep = --count_ == 0 ? std::move(busy_) : nullptr;
-    connection_ended();
+    leave(transport.owner_entry);
   }
 
   FactoryPtr factory_;
   TlsStart tls_;  // without a context: plain
   List transports_;
-  std::size_t count_ = 0;
-  std::shared_ptr<ServerCore> busy_;  // this, while it has connections
 };
 
 }  // namespace
@@ -66,15 +77,29 @@ Coro<Server> listen(FactoryPtr factory, std::string host, int port, ServerOption
   co_return Server(std::move(core));
 }
 
+Coro<Server> listen_given(FactoryPtr factory, UniqueFd fd, ServerOptions options, TlsStart tls) {
+  auto core = std::make_shared<ProtocolServer>(Loop::running(), std::move(factory), options, std::move(tls));
+  core->listen_given(std::move(fd));
+  co_return Server(std::move(core));
+}
+
+// The options point to somebody's context, who may be gone when the coroutine runs.
+TlsStart tls_of(const ServerOptions& options, const char* operation) {
+  if (!options.tls) return {};
+  check_tls_side(*options.tls, true, operation);
+  return {options.tls->shared_core(), {}, options.tls_handshake_timeout, options.tls_shutdown_timeout};
+}
+
 }  // namespace
 
 Coro<Server> create_server(FactoryPtr factory, std::string host, int port, ServerOptions options) {
-  TlsStart tls;
-  if (options.tls) {  // it points to somebody's who may be gone when this runs
-    check_tls_side(*options.tls, true, "create_server");
-    tls = {options.tls->shared_core(), {}, options.tls_handshake_timeout, options.tls_shutdown_timeout};
-  }
-  return listen(std::move(factory), std::move(host), port, options, std::move(tls));
+  return listen(std::move(factory), std::move(host), port, options, tls_of(options, "create_server"));
+}
+
+Coro<Server> create_server(FactoryPtr factory, Socket&& socket, ServerOptions options) {
+  auto tls = tls_of(options, "create_server");
+  auto fd = take_listening(std::move(socket), options.backlog, "create_server");
+  return listen_given(std::move(factory), std::move(fd), options, std::move(tls));
 }
 
 Coro<Server> create_unix_server(FactoryPtr factory, std::string path, ServerOptions options) {

@@ -85,6 +85,7 @@ Coro<std::uint64_t> send_native(TransportPtr transport, int file, SendfileOption
     if (sent == 0) break;
     if (sent > 0) {
       total += static_cast<std::uint64_t>(sent);
+      core.note_moved();
     } else if (failure == EAGAIN) {
       co_await room.wait();
     } else if (failure != EINTR) {

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
+// start_server() and start_unix_server(): a task for each connection.
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
-#include <eddy/locks.hpp>
+#include <eddy/sockets.hpp>
 #include <eddy/streams.hpp>
 #include <eddy/tasks.hpp>
-#include <fmt/format.h>
-#include <sys/socket.h>
 
-#include <cerrno>
-#include <cstring>
-#include <unordered_map>
+#include <memory>
+#include <utility>
 
-#include "base/text.hpp"
+#include "base/unique_fd.hpp"
+#include "io/given_sockets.hpp"
 #include "io/resolve.hpp"
 #include "io/server_core.hpp"
 #include "io/sockets.hpp"
@@ -20,111 +19,99 @@
 
 namespace eddy {
 namespace detail {
-
-namespace {
-constexpr Duration kPauseAfterFailure = std::chrono::seconds(1);
-}
-
-void ServerCore::listen(const std::vector<Address>& addresses) {
-  for (auto address : addresses) {
-    // With port 0, all families share the port that the first was given.
-    if (address.port() == 0 && !addresses_.empty()) address = Address(address.host(), addresses_.front().port());
-    take(listen_on(address, options_.backlog, options_.reuse_address, options_.reuse_port));
-  }
-  begin();
-}
-
-void ServerCore::listen_unix(const Address& address, int mode, bool cleanup) {
-  auto fd = listen_on_path(address, options_.backlog, mode);
-  SocketFile file(address);
-  take(std::move(fd));
-  if (cleanup) file_ = std::move(file);
-  begin();
-}
-
-void ServerCore::take(UniqueFd fd) {
-  addresses_.push_back(local_of(fd.get()));
-  listeners_.push_back(loop_.backend->make_listener(fd.get(), *this));
-  fd.release();
-}
-
-void ServerCore::begin() {
-  loop_.resources.push_back(static_cast<LoopResource&>(*this));
-  loop_.io_opened();
-  self_ = shared_from_this();
-}
-
-void ServerCore::close() noexcept {
-  if (listeners_.empty()) return;
-  static_cast<LoopResource&>(*this).unlink();
-  stop_listening();
-  notice();
-  self_.reset();  // may be the end of this
-}
-
-void ServerCore::accepted(int fd) noexcept {
-  try {
-    serve(fd);
-    if (is_full()) pause(true);
-  } catch (...) {
-    report_current_exception(&loop_, "a connection was accepted and could not be served");
-  }
-}
-
-// Out of descriptors or of memory: accepting at once again would only fail again, at full speed.
-void ServerCore::accept_failed(int error_number) noexcept {
-  loop_.report(fmt::format("accept on {} failed: {}; trying again in {}", addresses_.front().str(),
-                           std::strerror(error_number), format_duration(kPauseAfterFailure.count())),
-               nullptr, nullptr);
-  pause(true);
-  resume_ = loop_.facade->call_later(kPauseAfterFailure, [weak = weak_from_this()] {
-    if (auto self = weak.lock(); self && !self->is_full()) self->pause(false);
-  });
-}
-
-void ServerCore::connection_ended() noexcept {
-  if (options_.max_connections && connections() + 1 == options_.max_connections) pause(false);
-  notice();
-}
-
-std::string ServerCore::describe() const { return fmt::format("the server at {}", addresses_.front().str()); }
-
-void ServerCore::pause(bool on) noexcept {
-  for (auto& listener : listeners_) on ? listener->pause() : listener->resume();
-}
-
-void ServerCore::stop_listening() noexcept {
-  file_.remove();  // before another server can take the path
-  listeners_.clear();
-  resume_.cancel();
-  loop_.io_closed();
-}
-
-void ServerCore::loop_closed() noexcept {
-  stop_listening();
-  self_.reset();
-}
-
 namespace {
 
-// Runs the handler for each connection in a task.
+// Runs the handler for each connection in a task. A connection is one as long as its handler runs or its stream still
+// sends what the handler wrote last. A stream that the handler gave to somebody else is no longer the server's.
 class StreamServer final : public ServerCore {
  public:
   StreamServer(Loop& loop, std::shared_ptr<ConnectionHandler> handler, const ServerOptions& options, tls::Context tls)
       : ServerCore(loop, options), handler_(std::move(handler)), tls_(std::move(tls)) {}
 
-  std::size_t connections() const noexcept override { return tasks_.size(); }
   void close_clients() override {
-    for (auto& task : tasks_) task.cancel();
+    for_each([](Client& client) {
+      if (client.task) client.task->cancel_task(nullptr);
+    });
+  }
+  void abort_clients() override {
+    for_each([](Client& client) {
+      if (client.stream) client.stream->abort();
+    });
+  }
+  void cut_off() override {
+    cut_ = true;
+    for_each([](Client& client) {
+      if (client.task) client.task->cancel_task(nullptr);
+      else client.stream->abort();
+    });
   }
 
  private:
-  void serve(int fd) override {
+  // One of `task` and `stream` is there at least.
+  struct Client final : Served, DoneNode, StreamOwner, Pooled {
+    StreamServer& server;
+    TaskCore* task = nullptr;      // null: its handler has ended
+    StreamCore* stream = nullptr;  // null: it is closed
+
+    explicit Client(StreamServer& owner) noexcept : server(owner) {
+      drop = [](DoneNode& node) noexcept { static_cast<Client&>(node).handler_ended(); };
+    }
+    ~Client() {
+      if (stream) stream->set_owner(nullptr);
+    }
+    void begin(TaskCore& handler, StreamCore& core) noexcept {
+      task = &handler;
+      stream = &core;
+      core.set_owner(this);
+      attach(handler, [](ReadyNode& node, Dispatch) noexcept {
+        auto& self = static_cast<Client&>(node);
+        self.target->release();
+        self.handler_ended();
+      });
+    }
+    void handler_ended() noexcept {
+      task = nullptr;
+      if (!stream || !stream->is_closing()) return server.gone(*this);
+      if (server.cut_) stream->abort();
+    }
+    void stream_closed() noexcept override {
+      stream = nullptr;
+      if (!task) server.gone(*this);
+    }
+  };
+
+  template <class F>
+  void for_each(F function) {
+    for (auto* node = clients_.front(); node != clients_.end();) {
+      auto& client = static_cast<Client&>(static_cast<Served&>(*node));
+      node = node->next;
+      function(client);
+    }
+  }
+
+  void gone(Client& client) noexcept {
+    leave(client);  // may be the end of this, not of the client
+    delete &client;
+  }
+
+  void serve(int fd, PeerCounts::Entry* peer) override {
+    UniqueFd owned(fd);
     if (!is_unix()) set_nodelay(fd);
-    auto streams = make_streams(loop_, fd, options_.limit);
+    auto client = std::make_unique<Client>(*this);
+    auto streams = make_streams(loop_, owned.release(), options_.limit);
+    auto& stream = streams.reader.core();
     const ContextEntry registered(context_);
     auto self = std::static_pointer_cast<StreamServer>(shared_from_this());
-    remember(Task<>::start(loop_, handle(std::move(self), std::move(streams)), {}, {"", 0}));
+    const auto task = Task<>::start(loop_, handle(std::move(self), std::move(streams)), {}, {"", 0});
+    enter(clients_, *client, peer);
+    client.release()->begin(task.core(), stream);
+  }
+
+  void sweep() noexcept override {
+    for_each([this](Client& client) {
+      if (!client.stream || !expired(client, client.stream->take_moved())) return;
+      client.stream->fail(std::make_exception_ptr(IdleTimeout(client.stream->describe(), options_.idle_timeout)));
+    });
   }
 
   static Coro<> handle(std::shared_ptr<StreamServer> self, Streams streams) {
@@ -138,6 +125,7 @@ class StreamServer final : public ServerCore {
       co_await std::move(coroutine);
     } catch (const BaseException&) {
       throw;
+    } catch (const IdleTimeout&) {  // our own doing: what strangers do not send is not for the log
     } catch (...) {
       report_current_exception(&self->loop_, "a connection's handler threw");
     }
@@ -156,29 +144,10 @@ class StreamServer final : public ServerCore {
     co_return false;
   }
 
-  void remember(const Task<>& task) {
-    tasks_.push_back(task);
-    indices_.emplace(&task.core(), tasks_.size() - 1);
-    auto self = std::static_pointer_cast<StreamServer>(shared_from_this());
-    task.add_done_callback([self = std::move(self)](Task<>& done) { self->forget(done); });
-  }
-  void forget(const Task<>& task) noexcept {
-    const auto found = indices_.find(&task.core());
-    if (found == indices_.end()) return;
-    const auto index = found->second;
-    indices_.erase(found);
-    if (index + 1 != tasks_.size()) {
-      tasks_[index] = std::move(tasks_.back());
-      indices_[&tasks_[index].core()] = index;
-    }
-    tasks_.pop_back();
-    connection_ended();
-  }
-
   std::shared_ptr<ConnectionHandler> handler_;
   tls::Context tls_;  // empty: plain
-  std::vector<Task<>> tasks_;
-  std::unordered_map<const TaskCore*, std::size_t> indices_;  // where a task stands in tasks_
+  List clients_;
+  bool cut_ = false;  // a connection whose handler has ended is aborted
 };
 
 Coro<Server> listen(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options,
@@ -191,6 +160,19 @@ Coro<Server> listen(std::shared_ptr<ConnectionHandler> handler, std::string host
   co_return Server(std::move(core));
 }
 
+Coro<Server> listen_unix(std::shared_ptr<ConnectionHandler> handler, Address address, int mode, bool cleanup,
+                         ServerOptions options, tls::Context tls) {
+  auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), options, std::move(tls));
+  core->listen_unix(address, mode, cleanup);
+  co_return Server(std::move(core));
+}
+
+Coro<Server> listen_given(std::shared_ptr<ConnectionHandler> handler, UniqueFd fd, ServerOptions options, tls::Context tls) {
+  auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), options, std::move(tls));
+  core->listen_given(std::move(fd));
+  co_return Server(std::move(core));
+}
+
 }  // namespace
 
 Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options) {
@@ -198,36 +180,27 @@ Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, std::strin
 }
 
 Coro<Server> start_unix_server(std::shared_ptr<ConnectionHandler> handler, std::string path, UnixServerOptions options) {
-  const auto address = Address::from_path(path);
-  const ServerOptions common{.limit = options.limit, .backlog = options.backlog,
-                             .max_connections = options.max_connections};
-  auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), common, tls::Context());
-  core->listen_unix(address, options.mode, options.cleanup_socket);
-  co_return Server(std::move(core));
+  ServerOptions common;
+  common.limit = options.limit;
+  common.backlog = options.backlog;
+  common.max_connections = options.max_connections;
+  common.max_connections_per_peer = options.max_connections_per_peer;
+  common.idle_timeout = options.idle_timeout;
+  common.tls_handshake_timeout = options.tls_handshake_timeout;
+  common.tls_shutdown_timeout = options.tls_shutdown_timeout;
+  tls::Context tls;
+  if (options.tls) {  // it points to somebody's who may be gone when this runs
+    check_tls_side(*options.tls, true, "start_unix_server");
+    tls = *options.tls;
+  }
+  return listen_unix(std::move(handler), Address::from_path(path), options.mode, options.cleanup_socket, common, std::move(tls));
+}
+
+Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, Socket&& socket, ServerOptions options) {
+  if (options.tls) check_tls_side(*options.tls, true, "start_server");
+  auto fd = take_listening(std::move(socket), options.backlog, "start_server");
+  return listen_given(std::move(handler), std::move(fd), options, options.tls ? *options.tls : tls::Context());
 }
 
 }  // namespace detail
-
-Address Server::address() const { return core_->addresses().front(); }
-std::vector<Address> Server::addresses() const { return core_->addresses(); }
-bool Server::is_serving() const noexcept { return core_->is_serving(); }
-std::size_t Server::connections() const noexcept { return core_->connections(); }
-void Server::close() { core_->close(); }
-void Server::close_clients() { core_->close_clients(); }
-
-Coro<> Server::wait_closed() {
-  auto core = core_;
-  if (!core->is_over()) co_await core->over().wait();
-}
-
-Coro<> Server::serve_forever() {
-  auto core = core_;
-  struct Close {
-    detail::ServerCore& core;
-    explicit Close(detail::ServerCore& c) noexcept : core(c) {}
-    ~Close() { core.close(); }
-  } close(*core);
-  co_await core->over().wait();
-}
-
 }  // namespace eddy

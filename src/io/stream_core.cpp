@@ -164,6 +164,7 @@ void StreamCore::read_first(ReadyNode& node, Dispatch how) noexcept {
 
 void StreamCore::received(std::size_t count) noexcept {
   asked_ = false;
+  moved_ = true;
   buffer_.added(count);
   if (pumping_) return;
   pump();
@@ -279,6 +280,7 @@ void StreamCore::flush() noexcept {
 std::size_t StreamCore::write_queue(iovec* pieces, std::size_t) noexcept { return out_.next(pieces); }
 
 void StreamCore::sent(std::size_t count) noexcept {
+  moved_ = true;
   if (out_.sent(count) && corks_ == 0) after_flush();
 }
 
@@ -354,6 +356,16 @@ void StreamCore::lose(int error_number) noexcept {
   finish_close();
 }
 
+void StreamCore::fail(std::exception_ptr error) noexcept {
+  if (closed() || lost_) return;
+  failure_ = std::move(error);
+  lose(ECONNABORTED);
+}
+
+void StreamCore::tell_owner() noexcept {
+  if (auto* owner = std::exchange(owner_, nullptr)) owner->stream_closed();
+}
+
 // The driver may be on the stack below us: it is destroyed from the ready queue, its descriptor with it.
 void StreamCore::finish_close() noexcept {
   if (closed()) return;
@@ -363,6 +375,8 @@ void StreamCore::finish_close() noexcept {
     static void bury(ReadyNode& node, Dispatch) noexcept {
       auto* self = static_cast<Grave*>(&node);
       self->core->loop_.own_descriptor(self->driver->fd(), false);
+      self->driver.reset();
+      self->core->tell_owner();
       self->core->release();
       delete self;
     }
@@ -388,6 +402,7 @@ void StreamCore::loop_closed() noexcept {
   if (has_peer_) loop_.io_closed();
   driver_.reset();
   ended_ = lost_ = true;
+  tell_owner();
   if (references_ == 0) delete this;
 }
 

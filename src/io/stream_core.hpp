@@ -20,6 +20,15 @@
 
 namespace eddy::detail {
 
+/// Told when a stream is closed, its descriptor included: the server that accepted it.
+class StreamOwner {
+ public:
+  virtual void stream_closed() noexcept = 0;
+
+ protected:
+  ~StreamOwner() = default;
+};
+
 class StreamCore final : public StreamSink, public LoopResource, public ReadyNode {
  public:
   StreamCore(Loop& loop, std::size_t limit) noexcept;
@@ -60,6 +69,8 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   // --- the end
   void close();
   void abort() noexcept { lose(0); }
+  /// The same; `error` is what reads, drain() and wait_closed() throw from now on.
+  void fail(std::exception_ptr error) noexcept;
   bool is_closing() const noexcept { return closing_ || closed(); }
   bool closed() const noexcept { return driver_ == nullptr; }
   void wait_closed(std::coroutine_handle<> where);
@@ -95,6 +106,11 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
 
   /// Called once when the peer has gone or the connection broke, also while nobody reads.
   void on_hangup(void (*call)(void*) noexcept, void* context) noexcept;
+
+  /// Null: nobody.
+  void set_owner(StreamOwner* owner) noexcept { owner_ = owner; }
+  /// Bytes came or went since the last time.
+  bool take_moved() noexcept { return std::exchange(moved_, false); }
 
   void retain() noexcept { ++references_; }
   void release() noexcept;
@@ -133,6 +149,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void lose(int error_number) noexcept;
   void finish() noexcept;
   void finish_close() noexcept;
+  void tell_owner() noexcept;
   void wake_all(List& waiters) noexcept;
   [[noreturn]] void throw_read_error(const char* operation) const;
   void note_failure() noexcept;
@@ -156,6 +173,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool ended_ = false;
   bool pumping_ = false;
   bool asked_ = false;  // the driver owes us bytes
+  bool moved_ = false;  // some bytes have, in either direction, since somebody looked
 
   WriteQueue out_;
   List drainers_, closers_;
@@ -173,6 +191,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool has_peer_ = false;  // outside of this process
   void (*hangup_call_)(void*) noexcept = nullptr;
   void* hangup_context_ = nullptr;
+  StreamOwner* owner_ = nullptr;
 };
 
 using MakeDriver = std::function<std::unique_ptr<StreamDriver>(StreamSink&)>;

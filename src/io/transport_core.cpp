@@ -219,6 +219,7 @@ std::span<char> TransportCore::user_space() {
 void TransportCore::readable() noexcept { note_read(); }
 
 void TransportCore::received(std::size_t count) noexcept {
+  moved_ = true;
   if (!pending_owner_) buffer_.added(count);
   pending_size_ = count;
   note_read();
@@ -321,6 +322,7 @@ void TransportCore::flush() noexcept {
 std::size_t TransportCore::write_queue(iovec* pieces, std::size_t) noexcept { return out_.next(pieces); }
 
 void TransportCore::sent(std::size_t count) noexcept {
+  moved_ = true;
   if (out_.sent(count)) after_flush();
 }
 

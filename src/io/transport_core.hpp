@@ -22,6 +22,7 @@
 
 #include "io/protocol_calls.hpp"
 #include "io/read_buffer.hpp"
+#include "io/server_core.hpp"
 #include "io/write_queue.hpp"
 #include "loop/backend.hpp"
 #include "loop/loop.hpp"
@@ -92,9 +93,13 @@ class TransportCore final : public Transport,
 
   // For sendfile().
   void hold_writes(bool on) noexcept { writes_held_ = on; }
+  void note_moved() noexcept { moved_ = true; }
   class Drained;
   /// Waits until at most `most` bytes are queued or the connection has ended.
   Drained drained(std::size_t most) noexcept;
+
+  /// Bytes came or went since the last time.
+  bool take_moved() noexcept { return std::exchange(moved_, false); }
 
   void retain() noexcept { ++references_; }
   void release() noexcept {
@@ -103,7 +108,7 @@ class TransportCore final : public Transport,
   std::string describe() const override;
   bool ends_with_loop() const noexcept override { return true; }
 
-  struct OwnerEntry : ListNode {
+  struct OwnerEntry : Served {
     TransportCore* transport = nullptr;
   } owner_entry;  // among its server's transports
 
@@ -185,6 +190,7 @@ class TransportCore final : public Transport,
   bool closing_ = false;
   bool lost_ = false;  // connection_lost() is due, or was
   bool asked_ = false;  // the driver owes us bytes
+  bool moved_ = false;  // some bytes have, in either direction, since somebody looked
   bool in_read_step_ = false;
   bool ended_ = false, end_told_ = false;
   bool reading_paused_ = false;

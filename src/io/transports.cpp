@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "base/unique_fd.hpp"
+#include "io/given_sockets.hpp"
 #include "io/sockets.hpp"
 #include "io/tls_streams.hpp"
 #include "io/transport_core.hpp"
@@ -113,6 +114,22 @@ Coro<TransportPtr> create_connection(FactoryPtr factory, std::string host, int p
     tls = {options.tls->shared_core(), std::move(wanted), options.tls_handshake_timeout, options.tls_shutdown_timeout};
   }
   return connect(std::move(factory), std::move(host), port, options, std::move(tls));
+}
+
+namespace {
+Coro<TransportPtr> connect_given(FactoryPtr factory, UniqueFd fd, TlsStart tls) {
+  auto transport = co_await start_on(std::move(factory), std::move(fd), TransportKind::socket, std::move(tls));
+  co_return transport;
+}
+}  // namespace
+
+Coro<TransportPtr> create_connection(FactoryPtr factory, Socket&& socket, ConnectionOptions options) {
+  TlsStart tls;
+  auto host = given_host(options, "create_connection");
+  if (options.tls) {
+    tls = {options.tls->shared_core(), std::move(host), options.tls_handshake_timeout, options.tls_shutdown_timeout};
+  }
+  return connect_given(std::move(factory), take_connected(std::move(socket), "create_connection"), std::move(tls));
 }
 
 Coro<TransportPtr> create_unix_connection(FactoryPtr factory, std::string path) {

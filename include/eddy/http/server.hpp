@@ -27,6 +27,7 @@ struct ServeOptions {
   std::size_t max_fields = 100;              // header fields, at most 100; past it 431
   std::uint64_t max_body = 16 << 20;         // bytes of its body; past it 413
   std::size_t max_connections = 10'000;      // beyond it, clients wait to be accepted; 0: no limit
+  std::size_t max_connections_per_peer = 0;  // beyond it, new ones are reset, see eddy::ServerOptions; 0: no limit
   // Time limits, against clients that are slow on purpose or have gone without a word.
   Duration idle_timeout = std::chrono::seconds(75);    // between two requests; then the connection is closed
   Duration header_timeout = std::chrono::seconds(20);  // from a head's first byte to its last; then 408. Also of a TLS handshake
@@ -50,9 +51,11 @@ class HttpServer {
   Address address() const { return server_.address(); }
   /// Open connections, idle ones too.
   std::size_t connections() const noexcept { return server_.connections(); }
+  ServerStatistics statistics() const noexcept { return server_.statistics(); }
 
   /// Stops accepting, closes idle connections, lets requests in flight finish for up to `grace`, then cancels
-  /// their handlers. Returns when all connections are closed.
+  /// their handlers. Returns when all connections are closed. If this is cancelled, the grace is over: it still waits
+  /// for what it cancels, then throws CancelledError.
   Coro<> shutdown(Duration grace = std::chrono::seconds(10));
   /// Stops accepting and cancels all handlers at once.
   void close();
@@ -60,6 +63,8 @@ class HttpServer {
   Coro<> wait_closed() { return server_.wait_closed(); }
   /// Serves until it is cancelled, then closes.
   Coro<> serve_forever();
+  /// Serves until it is cancelled, then does as shutdown(grace). A second cancellation ends the grace.
+  Coro<> serve_forever(Duration grace);
 
  private:
   eddy::Server server_;
@@ -72,5 +77,8 @@ class HttpServer {
 /// limits. A client that goes away cancels its handler; one that only closes its sending side counts as gone
 /// when its handler has to wait.
 Coro<HttpServer> serve(Application application, ServeOptions options = {});
+/// The same on a socket that is bound, of whatever family, and is taken over: see eddy::start_server(). Of the options,
+/// `host`, `port` and `reuse_port` are not looked at.
+Coro<HttpServer> serve(Application application, Socket&& socket, ServeOptions options = {});
 
 }  // namespace eddy::http

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/exceptions.hpp>
 #include <eddy/http/server.hpp>
-#include <eddy/timeouts.hpp>
+#include <eddy/sockets.hpp>
 #include <eddy/tls.hpp>
 #include <fmt/format.h>
 
 #include <optional>
+#include <utility>
 
 #include "http/server/connection.hpp"
 
@@ -20,15 +21,36 @@ Coro<> serve_connection(std::shared_ptr<detail::ServerState> state, StreamReader
   }
 }
 
-Coro<HttpServer> start(std::shared_ptr<detail::ServerState> state, std::string host, ServerOptions options,
-                       std::optional<tls::Context> tls) {
-  auto handler = [state](StreamReader reader, StreamWriter writer) {
+auto handler_of(std::shared_ptr<detail::ServerState> state) {
+  return [state = std::move(state)](StreamReader reader, StreamWriter writer) {
     return serve_connection(state, std::move(reader), std::move(writer));
   };
+}
+
+Coro<HttpServer> start(std::shared_ptr<detail::ServerState> state, std::string host, ServerOptions options,
+                       std::optional<tls::Context> tls) {
+  auto handler = handler_of(state);
   const int port = state->options.port;
   if (tls) options.tls = &*tls;
   auto server = co_await start_server(handler, std::move(host), port, options);
   co_return HttpServer(std::move(server), state);
+}
+
+Coro<HttpServer> start_given(std::shared_ptr<detail::ServerState> state, Coro<eddy::Server> starting) {
+  auto server = co_await std::move(starting);
+  co_return HttpServer(std::move(server), state);
+}
+
+// Of the stream server below.
+ServerOptions below_of(const ServeOptions& options) {
+  ServerOptions below;
+  below.backlog = options.backlog;
+  below.reuse_port = options.reuse_port;
+  below.max_connections = options.max_connections;
+  below.max_connections_per_peer = options.max_connections_per_peer;
+  below.tls_handshake_timeout = options.header_timeout;
+  below.tls_shutdown_timeout = options.write_timeout;
+  return below;
 }
 
 void check(const ServeOptions& options) {
@@ -44,15 +66,7 @@ Coro<> shut_down(std::shared_ptr<detail::ServerState> state, eddy::Server server
   for (auto* node = state->connections.front(); node != state->connections.end(); node = node->next) {
     static_cast<detail::Connection*>(node)->begin_shutdown();
   }
-  bool late = false;
-  try {
-    co_await eddy::timeout(grace, server.wait_closed());
-  } catch (const TimeoutError&) {
-    late = true;
-  }
-  if (!late) co_return;
-  server.close_clients();
-  co_await server.wait_closed();
+  co_await server.shutdown(grace);
 }
 
 }  // namespace
@@ -64,13 +78,18 @@ Coro<HttpServer> serve(Application application, ServeOptions options) {
   std::optional<tls::Context> tls;
   if (options.tls) tls = *options.tls;
   options.tls = nullptr;
-  ServerOptions below;
-  below.backlog = options.backlog;
-  below.reuse_port = options.reuse_port;
-  below.max_connections = options.max_connections;
-  below.tls_handshake_timeout = options.header_timeout;
-  below.tls_shutdown_timeout = options.write_timeout;
+  const auto below = below_of(options);
   return start(std::make_shared<detail::ServerState>(std::move(application), options), std::move(host), below, std::move(tls));
+}
+
+Coro<HttpServer> serve(Application application, Socket&& socket, ServeOptions options) {
+  check(options);
+  auto below = below_of(options);
+  below.tls = std::exchange(options.tls, nullptr);
+  options.host = {};
+  auto state = std::make_shared<detail::ServerState>(std::move(application), options);
+  auto starting = start_server(handler_of(state), std::move(socket), below);
+  return start_given(std::move(state), std::move(starting));
 }
 
 Coro<> HttpServer::shutdown(Duration grace) { return shut_down(state_, server_, grace); }
@@ -89,6 +108,18 @@ Coro<> HttpServer::serve_forever() {
     self.close();
     throw;
   }
+}
+
+Coro<> HttpServer::serve_forever(Duration grace) {
+  auto self = *this;
+  std::exception_ptr cancelled;
+  try {
+    co_await self.server_.serve_forever();
+  } catch (const CancelledError&) {
+    cancelled = std::current_exception();
+  }
+  co_await self.shutdown(grace);
+  if (cancelled) std::rethrow_exception(cancelled);
 }
 
 }  // namespace eddy::http
