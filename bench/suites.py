@@ -8,6 +8,8 @@ import statistics
 import subprocess
 import tempfile
 
+import idle as idle_connections
+import syscalls as system_calls
 from measure import Server, load, number, output_of, quietest, spread, table
 
 ITEMS = ["yield", "spawn", "await", "gather", "timer", "sleep", "late", "queue", "lock", "post", "memory"]
@@ -389,5 +391,47 @@ def selectors(options):
                   ("EpollSelector, 20 busy, x epoll_wait", best["epoll_busy_20"] / best["raw_busy_20"], 1.5)]
 
 
+def idle(options):
+    """Memory of connections on which nothing happens, against raw epoll and Asio's coroutines."""
+    room = idle_connections.room()
+    count = min(room, idle_connections.LEAST) if options.quick else room
+    program = lambda *words: lambda port, directory: [*words[:-1], os.path.join(options.bin, words[-1]), port]
+    backend = lambda name, words: program("env", f"EDDY_BACKEND={name}", words)
+    tls = lambda name: lambda port, directory: ["env", f"EDDY_BACKEND={name}", os.path.join(options.bin, "tls_echo"), "serve",
+                                                port, os.path.join(directory, "certificate.pem")]
+    http_raw = lambda port, _: [os.path.join(options.bin, "raw_epoll"), port, "http"]
+    settings = [("a stream that waits in a read", idle_connections.plain, count,
+                 {"raw epoll": program("raw_epoll"), "eddy, epoll": backend("epoll", "tcp_echo"),
+                  "eddy, io_uring": backend("io_uring", "tcp_echo"), "Asio coroutines": program("asio_coro")}),
+                ("HTTP, kept alive after a request", idle_connections.kept_alive, count,
+                 {"raw epoll": http_raw, "eddy, epoll": backend("epoll", "http_hello"),
+                  "eddy, io_uring": backend("io_uring", "http_hello"), "Beast coroutines": program("beast_http")}),
+                ("TLS, after the handshake", idle_connections.over_tls, min(count, 1000),
+                 {"raw OpenSSL": program("raw_tls"), "eddy, epoll": tls("epoll"), "eddy, io_uring": tls("io_uring")})]
+    rows, measured = [], {}
+    for setting, connect, connections, peers in settings:
+        for name, command in peers.items():
+            server = Server(command)
+            try:
+                measured[setting, name] = idle_connections.bytes_each(server, connect, connections)
+            finally:
+                server.stop()
+        base = max(measured[setting, next(iter(peers))], 1)
+        rows += [[setting, name, f"{connections:,}", f"{measured[setting, name]:,.0f}", f"{measured[setting, name] / base:.1f}"]
+                 for name in peers]
+    text = ("The growth of the server's private memory by /proc, bytes a connection: user memory alone, the kernel's sockets are\n"
+            "not in it. The clients are another process.\n\n")
+    text += table(["what", "server", "connections", "bytes each", "x the first"], rows)
+    stream = "a stream that waits in a read"
+    limit = 1536
+    return text, [(f"idle stream, {name}: KiB each", measured[stream, f"eddy, {name}"] / 1024, limit / 1024)
+                  for name in ("epoll", "io_uring")]
+
+
+def syscalls(options):
+    """System calls of a server, counted by strace, for a message and for a request."""
+    return system_calls.measure(options)
+
+
 SUITES = {"core": core, "generators": generators, "workers": workers, "selectors": selectors, "inside": inside,
-          "echo": echo, "tls": tls, "udp": udp, "http": http, "back_ends": back_ends, "compile": compile_times}
+          "echo": echo, "tls": tls, "udp": udp, "http": http, "idle": idle, "syscalls": syscalls, "back_ends": back_ends, "compile": compile_times}

@@ -440,7 +440,7 @@ TEST(GracefulStop, IsCancelledAnywhere) {
       auto streams = co_await connect_to(server.port());
       co_await ask(streams, "x\n");
       co_await server.shutdown(5ms);
-      co_await streams.writer.wait_closed();
+      co_await streams.reader.read();
     };
     eddy::testing::cancel_everywhere(program, {.backend = backend});
     EXPECT_EQ(open_descriptors(), before);

@@ -58,7 +58,7 @@ class Connection::Call {
 };
 
 Connection::Connection(ServerState& server, StreamReader reader, StreamWriter writer)
-    : server_(server), reader_(std::move(reader)), writer_(std::move(writer)), parser_(limits_of(server.options)) {
+    : server_(server), reader_(std::move(reader)), writer_(std::move(writer)) {
   server_.connections.push_back(*this);
   writer_.core().on_hangup(&peer_gone, this);
 }
@@ -75,12 +75,13 @@ Coro<> Connection::run() {
   task_ = &eddy::detail::current_task_core();
   int busy_reads = 0;
   for (;;) {
-    const auto progress = parser_.parse_head(reader_.buffered());
+    const auto progress = parse();
     if (progress == Progress::needs_more) {
       flush();
       if (must_drain()) co_await drain();
       if (reader_.buffered().empty()) {
         if (server_.closing) break;
+        rest();
         enter(Phase::idle, serial_ ? server_.options.idle_timeout : server_.options.header_timeout);
       } else if (phase_ != Phase::head) {
         enter(Phase::head, server_.options.header_timeout);
@@ -91,12 +92,12 @@ Coro<> Connection::run() {
       continue;
     }
     if (progress == Progress::failed) {
-      if (refuse(parser_.error())) co_await linger();
+      if (refuse(parsing_->parser.error())) co_await linger();
       break;
     }
     begin_request();
     Response response;
-    auto* handler = find_handler(server_.application.routes(), head(), params_, response);
+    auto* handler = find_handler(server_.application.routes(), head(), parsing_->params, response);
     if (handler || !server_.application.routes().middlewares.empty()) {
       std::exception_ptr error;
       try {
@@ -138,8 +139,29 @@ void Connection::begin_shutdown() noexcept {
 
 // --- a request ----------------------------------------------------------------------------------------
 
+Progress Connection::parse() {
+  if (reader_.buffered().empty()) return Progress::needs_more;
+  auto& spare = server_.spare;
+  if (!parsing_ && !spare.empty()) {
+    parsing_ = std::move(spare.back());
+    spare.pop_back();
+  }
+  if (!parsing_) parsing_ = std::make_unique<Parsing>(limits_of(server_.options));
+  return parsing_->parser.parse_head(reader_.buffered());
+}
+
+// Nothing has come: the memory for reading and parsing goes to those that have something.
+void Connection::rest() noexcept {
+  auto& buffer = reader_.core().buffer();
+  buffer.rest();
+  if (!parsing_) return;
+  parsing_->parser.reset();
+  if (server_.spare.size() == server_.spare.capacity()) parsing_.reset();
+  else server_.spare.push_back(std::move(parsing_));
+}
+
 void Connection::begin_request() {
-  auto& head = parser_.head();
+  auto& head = parsing_->parser.head();
   head_text_.assign(reader_.buffered().substr(0, head.size()));
   reader_.consume(head.size());
   head.rebase(head_text_.data());

@@ -28,6 +28,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/router.hpp"
 #include "http/server/routes.hpp"
@@ -38,13 +39,22 @@ class Connection;
 using eddy::detail::List;
 using eddy::detail::ListNode;
 
+/// What a connection needs while there is something to parse or to answer, and an idle one does without.
+struct Parsing {
+  explicit Parsing(const ParseLimits& limits) noexcept : parser(limits) {}
+  PathParams params;
+  RequestParser parser;
+};
+
 struct ServerState {
-  ServerState(Application a, const ServeOptions& o) : application(std::move(a)), options(o) {}
+  ServerState(Application a, const ServeOptions& o) : application(std::move(a)), options(o) { spare.reserve(kSpare); }
+  static constexpr std::size_t kSpare = 16;
 
   Application application;
   ServeOptions options;  // its `host` has ended
   DateField date;
   List connections;
+  std::vector<std::unique_ptr<Parsing>> spare;  // last in, first out: the one that is warm
   bool closing = false;
 };
 
@@ -60,8 +70,8 @@ class Connection final : public ListNode {
   void begin_shutdown() noexcept;
 
   // --- for Request, RequestBody, ResponseWriter
-  const RequestHead& head() const noexcept { return parser_.head(); }
-  const PathParams& params() const noexcept { return params_; }
+  const RequestHead& head() const noexcept { return parsing_->parser.head(); }
+  const PathParams& params() const noexcept { return parsing_->params; }
   const BodyDecoder& body() const noexcept { return body_; }
   void set_body_limit(std::uint64_t bytes) noexcept { body_limit_ = bytes; }
   Coro<std::optional<std::string>> next_chunk();
@@ -79,6 +89,8 @@ class Connection final : public ListNode {
   };
   class Call;
 
+  Progress parse();
+  void rest() noexcept;
   void begin_request();
   void end_request() noexcept;
   Coro<Response> start(Handler* handler);
@@ -140,8 +152,7 @@ class Connection final : public ListNode {
   bool keep_alive_ = true;
   bool peer_gone_ = false;
   bool linger_ = false;  // the client may still be sending
-  PathParams params_;
-  RequestParser parser_;
+  std::unique_ptr<Parsing> parsing_;  // null while the connection is idle
 };
 
 }  // namespace eddy::http::detail
