@@ -13,6 +13,7 @@ int main() {
   eddy::run(processes_program());
   eddy::run(transports_program());
   eddy::run(subprocess_program());
+  eddy::run(servers_program());
   eddy::run(sockets_program());
   eddy::run(tls_program());
   backends_program();

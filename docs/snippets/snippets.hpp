@@ -17,6 +17,7 @@ eddy::Coro<> structured_program();
 eddy::Coro<> processes_program();
 eddy::Coro<> transports_program();
 eddy::Coro<> subprocess_program();
+eddy::Coro<> servers_program();
 eddy::Coro<> sockets_program();
 eddy::Coro<> tls_program();
 void backends_program();

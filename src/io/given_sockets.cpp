@@ -79,8 +79,8 @@ Coro<Streams> open_given_with_tls(UniqueFd fd, ConnectionOptions options, tls::C
 }  // namespace detail
 
 Coro<Streams> open_connection(Socket&& socket, ConnectionOptions options) {
-  auto host = detail::given_host(options, "open_connection");
   auto fd = detail::take_connected(std::move(socket), "open_connection");
+  auto host = detail::given_host(options, "open_connection");
   if (!options.tls) return detail::open_given(std::move(fd), options);
   return detail::open_given_with_tls(std::move(fd), options, *options.tls, std::move(host));
 }

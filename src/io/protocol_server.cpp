@@ -97,8 +97,8 @@ Coro<Server> create_server(FactoryPtr factory, std::string host, int port, Serve
 }
 
 Coro<Server> create_server(FactoryPtr factory, Socket&& socket, ServerOptions options) {
-  auto tls = tls_of(options, "create_server");
   auto fd = take_listening(std::move(socket), options.backlog, "create_server");
+  auto tls = tls_of(options, "create_server");
   return listen_given(std::move(factory), std::move(fd), options, std::move(tls));
 }
 

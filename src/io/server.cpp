@@ -197,8 +197,8 @@ Coro<Server> start_unix_server(std::shared_ptr<ConnectionHandler> handler, std::
 }
 
 Coro<Server> start_server(std::shared_ptr<ConnectionHandler> handler, Socket&& socket, ServerOptions options) {
-  if (options.tls) check_tls_side(*options.tls, true, "start_server");
   auto fd = take_listening(std::move(socket), options.backlog, "start_server");
+  if (options.tls) check_tls_side(*options.tls, true, "start_server");
   return listen_given(std::move(handler), std::move(fd), options, options.tls ? *options.tls : tls::Context());
 }
 

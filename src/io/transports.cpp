@@ -124,12 +124,13 @@ Coro<TransportPtr> connect_given(FactoryPtr factory, UniqueFd fd, TlsStart tls) 
 }  // namespace
 
 Coro<TransportPtr> create_connection(FactoryPtr factory, Socket&& socket, ConnectionOptions options) {
+  auto fd = take_connected(std::move(socket), "create_connection");
   TlsStart tls;
   auto host = given_host(options, "create_connection");
   if (options.tls) {
     tls = {options.tls->shared_core(), std::move(host), options.tls_handshake_timeout, options.tls_shutdown_timeout};
   }
-  return connect_given(std::move(factory), take_connected(std::move(socket), "create_connection"), std::move(tls));
+  return connect_given(std::move(factory), std::move(fd), std::move(tls));
 }
 
 Coro<TransportPtr> create_unix_connection(FactoryPtr factory, std::string path) {

@@ -191,6 +191,10 @@ BACKEND_TEST(Servers, IO_13_OutOfDescriptorsBackOffReportAndGoOn) {
   auto second = co_await open_connection("127.0.0.1", port);
   co_await eddy::sleep(20ms);
   EXPECT_EQ(log.str(), fmt::format("accept on 127.0.0.1:{} failed: Too many open files; trying again in 1s", port));
+  EXPECT_EQ(server.statistics().failed, 1u);
+  first.writer.write("meanwhile\n");
+  auto meanwhile = co_await first.reader.readline();
+  EXPECT_EQ(meanwhile, "meanwhile\n");
   all.clear();
   ::setrlimit(RLIMIT_NOFILE, &limit);
   second.writer.write("patience\n");
