@@ -93,7 +93,8 @@ void UringRing::prepare(UringOperation& operation, io_uring_sqe& entry) noexcept
       ::io_uring_prep_recv_multishot(&entry, operation.fd, nullptr, 0, 0);
       entry.flags |= IOSQE_BUFFER_SELECT;
       entry.buf_group = BufferRing::kGroup;
-      entry.ioprio |= IORING_RECVSEND_POLL_FIRST;  // who begins to read seldom finds something
+      // Not IORING_RECVSEND_POLL_FIRST: of bytes and a reset that are there already, it tells the bytes and never the reset
+      // (Linux 6.18), since the one wake-up has been.
       break;
     case UringOperation::Kind::file: prepare_file(*static_cast<FileRequest*>(operation.owner), entry); break;
   }

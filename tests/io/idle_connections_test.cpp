@@ -15,7 +15,7 @@
 #include "support.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#include <sanitizer/allocator_interface.h>
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 constexpr std::size_t kMost = 2048;  // bytes a connection; frames of unoptimised coroutines are larger
 #else
 constexpr std::size_t kMost = 1536;

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <span>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -201,6 +203,31 @@ BACKEND_TEST(Servers, IO_13_OutOfDescriptorsBackOffReportAndGoOn) {
   auto answer = co_await second.reader.readline();
   EXPECT_EQ(answer, "patience\n");
   server.close();
+}
+
+// io_uring with IORING_RECVSEND_POLL_FIRST told the bytes, and never the reset.
+BACKEND_TEST(Servers, HearOfAResetThatCameWithTheFirstBytes) {
+  int resets = 0;
+  auto handler = [&](StreamReader reader, StreamWriter) -> Coro<> {
+    try {
+      co_await reader.readexactly(10);
+    } catch (const eddy::ConnectionResetError&) {
+      ++resets;
+    }
+  };
+  auto server = co_await start_server(handler, "127.0.0.1", 0);
+  for (int i = 0; i < 10; ++i) {
+    eddy::Socket client;
+    client.connect(server.address());
+    client.send("abc");
+    const linger reset{1, 0};
+    client.setsockopt(SOL_SOCKET, SO_LINGER, std::as_bytes(std::span(&reset, 1)));
+    client.close();
+  }
+  while (server.statistics().accepted < 10) co_await eddy::sleep(1ms);
+  server.close();
+  co_await server.wait_closed();
+  EXPECT_EQ(resets, 10);
 }
 
 TEST(ServersOfAClosedLoop, LOOP_16_CloseTheirDescriptors) {

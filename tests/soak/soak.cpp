@@ -28,7 +28,7 @@
 #include <vector>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#include <sanitizer/allocator_interface.h>
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #define SOAK_SANITIZED 1
 // A small quarantine: resident memory shall say something.
 extern "C" const char* __asan_default_options() { return "quarantine_size_mb=8:thread_local_quarantine_size_kb=64"; }
@@ -191,7 +191,9 @@ class Soak {
   // --- the frame
   Coro<> start() {
     eddy::ServerOptions options;
-    options.idle_timeout = 150ms;
+    options.idle_timeout = 100ms;
+    impatient_ = co_await keep(eddy::start_server(echo, "127.0.0.1", 0, options));
+    options.idle_timeout = 1min;  // a busy machine shall end no connection
     options.max_connections_per_peer = 20;
     plain_ = co_await keep(eddy::start_server(echo, "127.0.0.1", 0, options));
     options.tls = &serving_;
@@ -232,10 +234,11 @@ class Soak {
 
   Coro<> pause() {
     may_run_.clear();
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    const auto deadline = std::chrono::steady_clock::now() + 5s;
     while (running_ > 0 || connections() > 0) {
       if (std::chrono::steady_clock::now() > deadline) {
-        wrong(fmt::format("{} actions and {} connections do not end", running_, connections()));
+        wrong(fmt::format("{} actions and {} connections do not end:{}", running_, connections(), open_connections()));
+        if (wrongs_.size() == 1) eddy::print_tasks();
         break;
       }
       co_await eddy::sleep(2ms);
@@ -247,6 +250,12 @@ class Soak {
     std::size_t count = http_->connections();
     for (const auto& server : servers_) count += server.connections();
     return count;
+  }
+
+  std::string open_connections() const {
+    std::string text = fmt::format(" http {}", http_->connections());
+    for (const auto& server : servers_) text += fmt::format(", {} {}", server.address().str(), server.connections());
+    return text;
   }
 
   Coro<> work() {
@@ -322,12 +331,14 @@ class Soak {
   }
 
   Coro<> half_close() {
-    auto streams = co_await eddy::open_connection("127.0.0.1", any(2) ? plain_->port() : protocol_->port());
+    const bool to_protocol = any(2) == 0;
+    auto streams = co_await eddy::open_connection("127.0.0.1", to_protocol ? protocol_->port() : plain_->port());
     const auto text = message();
     streams.writer.write(text);
     streams.writer.write_eof();
     const auto back = co_await streams.reader.read();
-    if (back != text) throw Wrong(fmt::format("after a half close, {} bytes of {} came back", back.size(), text.size()));
+    if (back != text) throw Wrong(fmt::format("after a half close, {} bytes of {} came back from a {}", back.size(), text.size(),
+                                             to_protocol ? "protocol" : "stream"));
   }
 
   Coro<> reset() {
@@ -411,7 +422,7 @@ class Soak {
   }
 
   Coro<> be_idle() {
-    auto streams = co_await eddy::open_connection("127.0.0.1", plain_->port());
+    auto streams = co_await eddy::open_connection("127.0.0.1", impatient_->port());
     const auto rest = co_await streams.reader.read();
     if (!rest.empty()) throw Wrong("bytes came on an idle connection");
   }
@@ -457,7 +468,7 @@ class Soak {
   eddy::tls::Context serving_, trusting_;
 
   std::vector<eddy::Server> servers_;
-  std::optional<eddy::Server> plain_, protocol_, tls_;
+  std::optional<eddy::Server> plain_, impatient_, protocol_, tls_;
   std::optional<eddy::http::HttpServer> http_;
   eddy::DatagramSocket udp_;
   eddy::Task<> answering_;
