@@ -140,8 +140,8 @@ void ServerCore::enter(List& connections, Served& connection, PeerCounts::Entry*
   ++statistics_.accepted;
   if (statistics_.connections++ == 0) busy_ = shared_from_this();
   if (options_.idle_timeout.count() <= 0) return;
-  connection.still_since = loop_.time();
   if (statistics_.connections == 1) sweep_later();
+  connection.still_for = swept_at_ - loop_.time();
 }
 
 void ServerCore::leave(Served& connection) noexcept {
@@ -154,23 +154,25 @@ void ServerCore::leave(Served& connection) noexcept {
 }
 
 // No timer a connection and none moved a message: what moved is noted in one byte, which is looked at a few times in an
-// idle_timeout.
+// idle_timeout. A loop that was busy for long has not looked at the kernel, which may have bytes of everybody: that time
+// counts as two sweeps at most.
 void ServerCore::sweep_later() {
+  swept_at_ = loop_.time();
   const auto pause = Duration::nanoseconds(std::max<std::int64_t>(options_.idle_timeout.count() / kSweeps, 1'000'000));
-  sweep_ = loop_.facade->call_later(pause, [weak = weak_from_this()] {
+  sweep_ = loop_.facade->call_later(pause, [weak = weak_from_this(), most = 2 * pause.count()] {
     const auto self = weak.lock();
     if (!self) return;
+    self->elapsed_ = std::min(self->loop_.time() - self->swept_at_, most);
     self->sweep();
     if (self->connections() > 0) self->sweep_later();
   });
 }
 
 bool ServerCore::expired(Served& connection, bool moved) noexcept {
-  const auto now = loop_.time();
-  if (moved) connection.still_since = now;
-  if (now - connection.still_since < options_.idle_timeout.count()) return false;
+  connection.still_for = moved ? 0 : connection.still_for + elapsed_;
+  if (connection.still_for < options_.idle_timeout.count()) return false;
+  connection.still_for = 0;
   ++statistics_.timed_out;
-  connection.still_since = now;
   return true;
 }
 

@@ -25,7 +25,7 @@ namespace eddy::detail {
 /// What a server remembers of each of its connections.
 struct Served : ListNode {
   PeerCounts::Entry* peer = nullptr;  // null: not counted
-  std::int64_t still_since = 0;       // on the loop's clock: no byte has moved since, as far as a sweep knows
+  std::int64_t still_for = 0;         // ns without a byte, as far as sweeps know; negative: it came after the last one
 };
 
 /// What a connection ends with at its server's idle_timeout.
@@ -103,6 +103,8 @@ class ServerCore : public AcceptSink, public LoopResource, public std::enable_sh
   PeerCounts peers_;
   ServerStatistics statistics_;
   TimerHandle resume_;
+  std::int64_t swept_at_ = 0;  // on the loop's clock
+  std::int64_t elapsed_ = 0;   // that the sweep under way adds
   TimerHandle sweep_;  // while there are connections, if they may be idle only so long
   Event over_{"a server to close and its connections to end"};
   std::shared_ptr<ServerCore> self_;  // while it listens: the loop owns it, as it owns tasks

@@ -178,6 +178,20 @@ BACKEND_TEST(IdleTimeout, LeavesAConnectionOnWhichBytesMove) {
   server.close();
 }
 
+// What came while the loop was busy is heard before anybody is taken for idle.
+BACKEND_TEST(IdleTimeout, ALoopThatWasBusyEndsNoConnection) {
+  auto server = co_await start_server(echo, "127.0.0.1", 0, {.idle_timeout = 100ms});
+  auto streams = co_await connect_to(server.port());
+  auto first = co_await ask(streams, "one\n");
+  EXPECT_EQ(first, "one\n");
+  streams.writer.write("two\n");
+  ::usleep(300'000);
+  auto second = co_await streams.reader.readline();
+  EXPECT_EQ(second, "two\n");
+  EXPECT_EQ(server.statistics().timed_out, 0u);
+  co_await server.shutdown(0s);
+}
+
 BACKEND_TEST(IdleTimeout, EndsAWriterWhosePeerTakesNothing) {
   std::string seen;
   eddy::Event ended;
