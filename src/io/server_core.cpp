@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include "base/text.hpp"
@@ -20,15 +19,6 @@ namespace {
 
 constexpr Duration kPauseAfterFailure = std::chrono::seconds(1);
 constexpr int kSweeps = 4;  // in an idle_timeout: a connection ends at most a quarter late
-
-// Errors of the connection that was to be accepted, as accept(2) tells them: the next one may be well.
-bool is_of_one_connection(int error_number) noexcept {
-  switch (error_number) {
-    case ECONNABORTED: case EPROTO: case ENOPROTOOPT: case ENETDOWN: case ENETUNREACH: case EHOSTDOWN:
-    case EHOSTUNREACH: case ENONET: case EPERM: case ETIMEDOUT: return true;
-    default: return false;
-  }
-}
 
 }  // namespace
 
@@ -118,7 +108,6 @@ void ServerCore::refuse(int fd) noexcept {
 // Out of descriptors or of memory: accepting at once again would only fail again, at full speed.
 void ServerCore::accept_failed(int error_number) noexcept {
   ++statistics_.failed;
-  if (is_of_one_connection(error_number)) return;
   loop_.report(fmt::format("accept on {} failed: {}; trying again in {}", addresses_.front().str(),
                            std::strerror(error_number), format_duration(kPauseAfterFailure.count())),
                nullptr, nullptr);
