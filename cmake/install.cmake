@@ -25,7 +25,7 @@ function(eddy_pkgconfig library name)
   install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()
 
-eddy_pkgconfig(eddy eddy REQUIRES fmt liburing openssl LINKS -pthread)
+eddy_pkgconfig(eddy eddy REQUIRES fmt liburing libcares openssl LINKS -pthread)
 set(json)
 if(TARGET Boost::json)
   set(json -lboost_json)

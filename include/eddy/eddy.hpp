@@ -13,6 +13,7 @@
 #include <eddy/contextvars.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/datagrams.hpp>
+#include <eddy/dns.hpp>
 #include <eddy/gather.hpp>
 #include <eddy/wait.hpp>
 #include <eddy/events.hpp>

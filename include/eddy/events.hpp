@@ -23,6 +23,8 @@ class Runner;
 class Server;
 class Transport;
 struct ConnectionOptions;
+struct LookupOptions;
+struct NameInfo;
 struct DatagramOptions;
 struct SubprocessOptions;
 struct SendfileOptions;
@@ -206,6 +208,11 @@ class EventLoop {
     return sock_send_fds(socket, std::move(data), std::vector<int>{static_cast<int>(descriptors)...});
   }
   Coro<ReceivedDescriptors> sock_recv_fds(const Socket& socket, std::size_t n, std::size_t most);
+
+  // Names: include eddy/dns.hpp. The loop's default resolver is asked.
+  Coro<std::vector<Address>> getaddrinfo(std::string host, int port);
+  Coro<std::vector<Address>> getaddrinfo(std::string host, int port, const LookupOptions& options);
+  Coro<NameInfo> getnameinfo(Address address, int flags = 0);
 
   /// Calls `callback()` on the loop whenever the process gets `signal`. Throws ValueError for a signal that
   /// cannot be caught.

@@ -305,6 +305,10 @@ struct ConnectionOptions {
   std::size_t limit = 64 * 1024;  // the longest line of readline() and readuntil(), bytes
   // Behaviour.
   Address local = {};  // where to connect from; empty: the system's choice
+  int family = 0;      // AF_INET or AF_INET6: addresses of this family only
+  Duration happy_eyeballs_delay = std::chrono::milliseconds(250);  // a slow address, and the next is tried beside it;
+                                                                   // Duration::max(): not before it has failed
+  int interleave = 1;  // the families in turn, after so many addresses of the first; 0: in the resolver's order
   // TLS; see eddy/tls.hpp. Both are copied by the call.
   const tls::Context* tls = nullptr;      // null: plain
   std::string_view server_hostname = {};  // whose certificate it has to be; empty: `host`
@@ -333,10 +337,6 @@ Coro<Streams> open_connection(Socket&& socket, ConnectionOptions options = {});
 
 /// The two ends of a new pipe: what is written to one is read from the other.
 Coro<Streams> open_pipe();
-
-/// The addresses of a host name, from the system's resolver on the loop's thread pool. Numeric ones need
-/// no thread. Throws GaiError.
-Coro<std::vector<Address>> getaddrinfo(std::string host, int port);
 
 struct ServerOptions {
   // Limits.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// open_connection() and name resolution.
+// open_connection().
 #include <eddy/exceptions.hpp>
 #include <eddy/staggered.hpp>
 #include <eddy/streams.hpp>
 #include <fmt/format.h>
-#include <netdb.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <exception>
+#include <optional>
 #include <vector>
 
 #include "io/resolve.hpp"
@@ -19,9 +19,6 @@
 
 namespace eddy {
 namespace {
-
-// RFC 8305, section 5.
-constexpr Duration kAttemptDelay = std::chrono::milliseconds(250);
 
 // One address: its own error. Several: one line each; of the family of the last.
 [[noreturn]] void throw_no_connection(const std::string& name, const std::vector<Address>& addresses,
@@ -40,13 +37,17 @@ constexpr Duration kAttemptDelay = std::chrono::milliseconds(250);
   throw_os_error(error_number, text);
 }
 
-// RFC 8305, section 4: the families in turn, so that one that does not work costs one delay.
-std::vector<Address> interleaved(const std::vector<Address>& addresses) {
+// RFC 8305, section 4: the families in turn, so that one that does not work costs one delay. `count`: of the first
+// family before the other's first; 0: as they are.
+std::vector<Address> interleaved(const std::vector<Address>& addresses, std::size_t count) {
+  if (count == 0) return addresses;
   std::vector<Address> first, other;
   for (const auto& address : addresses) {
     (address.family() == addresses.front().family() ? first : other).push_back(address);
   }
-  std::vector<Address> result;
+  const auto ahead = static_cast<std::ptrdiff_t>(std::min(count - 1, first.size()));
+  std::vector<Address> result(first.begin(), first.begin() + ahead);
+  first.erase(first.begin(), first.begin() + ahead);
   for (std::size_t i = 0; i < first.size() || i < other.size(); ++i) {
     if (i < first.size()) result.push_back(first[i]);
     if (i < other.size()) result.push_back(other[i]);
@@ -56,30 +57,29 @@ std::vector<Address> interleaved(const std::vector<Address>& addresses) {
 
 }  // namespace
 
-Coro<std::vector<Address>> getaddrinfo(std::string host, int port) {
-  detail::check_port("getaddrinfo", port);
-  return detail::resolve(std::move(host), port, false);
-}
-
-Coro<detail::UniqueFd> detail::connect_to_any(std::string name, std::vector<Address> addresses, Address local) {
+Coro<detail::UniqueFd> detail::connect_to_any(std::string name, std::vector<Address> addresses, Address local,
+                                              Duration delay, int interleave) {
   if (addresses.size() == 1) {
     auto fd = co_await connect_to(addresses.front(), local);
     co_return fd;
   }
-  addresses = interleaved(addresses);
+  addresses = interleaved(addresses, static_cast<std::size_t>(interleave));
   auto attempt = [local](const Address& remote) { return [remote, local] { return connect_to(remote, local); }; };
   std::vector<decltype(attempt(local))> attempts;
   for (const auto& address : addresses) attempts.push_back(attempt(address));
-  auto race = co_await staggered_race(std::move(attempts), kAttemptDelay);
+  auto race = co_await staggered_race(std::move(attempts), delay == Duration::max() ? std::nullopt : std::optional(delay));
   if (!race.value) throw_no_connection(name, addresses, race.exceptions);
   co_return std::move(*race.value);
 }
 
 Coro<detail::UniqueFd> detail::connect_to_host(std::string host, int port, ConnectionOptions options) {
   check_port("connect to " + host, port);
-  auto addresses = co_await resolve(host, port, false);
+  if (options.interleave < 0) throw ValueError(fmt::format("connect to {}: interleave is {}: it must be 0 or more", host, options.interleave));
+  if (options.happy_eyeballs_delay < Duration()) throw ValueError(fmt::format("connect to {}: happy_eyeballs_delay is negative", host));
+  auto addresses = co_await resolve(nullptr, host, port, {.family = options.family}, Hurry::yes);
   auto name = fmt::format("{}:{}", host, port);
-  auto fd = co_await connect_to_any(std::move(name), std::move(addresses), options.local);
+  auto fd = co_await connect_to_any(std::move(name), std::move(addresses), options.local, options.happy_eyeballs_delay,
+                                 options.interleave);
   co_return fd;
 }
 

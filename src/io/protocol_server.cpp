@@ -71,7 +71,7 @@ namespace {
 
 Coro<Server> listen(FactoryPtr factory, std::string host, int port, ServerOptions options, TlsStart tls) {
   check_port("listen on " + host, port);
-  auto addresses = co_await resolve(host, port, true);
+  auto addresses = co_await resolve_passive(host, port);
   auto core = std::make_shared<ProtocolServer>(Loop::running(), std::move(factory), options, std::move(tls));
   core->listen(addresses);
   co_return Server(std::move(core));

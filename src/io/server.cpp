@@ -154,7 +154,7 @@ Coro<Server> listen(std::shared_ptr<ConnectionHandler> handler, std::string host
                     tls::Context tls) {
   check_port("listen on " + host, port);
   if (options.tls) check_tls_side(tls, true, "start_server");  // it points to somebody's who may be gone
-  auto addresses = co_await resolve(host, port, true);
+  auto addresses = co_await resolve_passive(host, port);
   auto core = std::make_shared<StreamServer>(Loop::running(), std::move(handler), options, std::move(tls));
   core->listen(addresses);
   co_return Server(std::move(core));

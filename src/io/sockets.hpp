@@ -3,6 +3,7 @@
 #pragma once
 
 #include <eddy/addresses.hpp>
+#include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
 
 #include <string>
@@ -32,7 +33,8 @@ Coro<UniqueFd> connect_to_path(std::string path, Address local);
 
 /// connect_to() whichever answers first: the next is tried when one has failed or is slow, as RFC 8305 has it. When all
 /// have failed, the error tells of each. `name`: of the host, for that.
-Coro<UniqueFd> connect_to_any(std::string name, std::vector<Address> addresses, Address local);
+Coro<UniqueFd> connect_to_any(std::string name, std::vector<Address> addresses, Address local,
+                              Duration delay = std::chrono::milliseconds(250), int interleave = 1);
 /// The same to the first address of a host that can be reached. Throws as open_connection() does.
 Coro<UniqueFd> connect_to_host(std::string host, int port, ConnectionOptions options);
 

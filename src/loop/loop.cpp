@@ -213,6 +213,7 @@ void Loop::close() {
   timers.expire(TimerQueue::kNever);
   discard_ready();
   default_executor.reset();
+  default_resolver.reset();
   backend->settle();
   this_thread.loop = outer;
 }

@@ -116,6 +116,7 @@ class Loop final : public LoopCore {
   std::unique_ptr<TaskFactory> own_task_factory;
   std::shared_ptr<void> default_executor;  // the thread pool, once something asked for it
   bool default_executor_is_shut_down = false;
+  std::shared_ptr<void> default_resolver;  // a ResolverCore, once something asked for a name
   EventLoop* facade = nullptr;
   LoopInstruments* instruments = nullptr;
   std::unique_ptr<LoopHooks> observers;  // what `hooks` points to, if anything
