@@ -24,11 +24,14 @@ struct DnsAttempt final : ListNode {
 
 struct DnsChannel::Socket : IoWatch {
   DnsChannel* channel;
+  unsigned pending = 0;  // events that c-ares has not been told of
   explicit Socket(DnsChannel* owner) noexcept : channel(owner) { on_events = &DnsChannel::ready; }
 };
 
 DnsChannel::DnsChannel(Loop& loop, const Address& server, Duration timeout, bool tcp)
-    : loop_(loop), server_(server), name_(server.str()), timeout_(timeout), tcp_(tcp) {}
+    : loop_(loop), server_(server), name_(server.str()), timeout_(timeout), tcp_(tcp) {
+  run = &read_sockets;
+}
 
 DnsChannel::~DnsChannel() {
   if (ares_) ::ares_destroy(ares_);
@@ -150,6 +153,7 @@ void DnsChannel::watch(int fd, unsigned interest) {
     loop_.own_descriptor(fd, false);
     loop_.io_closed();
     socket.fd = -1;
+    socket.pending = 0;
     return;
   }
   if (interest == 0) return;
@@ -168,13 +172,28 @@ void DnsChannel::watch(int fd, unsigned interest) {
   loop_.io_opened();
 }
 
+// In the loop's turn, not in its poll: what an answer leads to may be a timer, which the poll would not know of.
 void DnsChannel::ready(IoWatch& watch, unsigned events) noexcept {
-  auto& self = *static_cast<Socket&>(watch).channel;
-  const auto kept = self.shared_from_this();
-  const int fd = watch.fd;
+  auto& socket = static_cast<Socket&>(watch);
+  auto& self = *socket.channel;
+  socket.pending |= events;
+  if (self.kept_) return;
+  self.kept_ = self.shared_from_this();
+  self.loop_.ready.push(self);
+}
+
+void DnsChannel::read_sockets(ReadyNode& node, Dispatch how) noexcept {
+  auto& self = static_cast<DnsChannel&>(node);
+  const auto kept = std::move(self.kept_);
+  if (how == Dispatch::discard) return;
   ++self.inside_;
-  ::ares_process_fd(self.ares_, events & (kReadable | kHangup) ? fd : ARES_SOCKET_BAD,
-                    events & kWritable ? fd : ARES_SOCKET_BAD);
+  for (std::size_t i = 0; i < self.sockets_.size(); ++i) {  // more may come meanwhile
+    const unsigned events = std::exchange(self.sockets_[i]->pending, 0u);
+    if (events == 0) continue;
+    const int fd = self.sockets_[i]->fd;
+    ::ares_process_fd(self.ares_, events & (kReadable | kHangup) ? fd : ARES_SOCKET_BAD,
+                      events & kWritable ? fd : ARES_SOCKET_BAD);
+  }
   --self.inside_;
   self.settle();
 }

@@ -31,7 +31,7 @@ class DnsAsker {
   ~DnsAsker() = default;
 };
 
-class DnsChannel final : public std::enable_shared_from_this<DnsChannel> {
+class DnsChannel final : private ReadyNode, public std::enable_shared_from_this<DnsChannel> {
  public:
   DnsChannel(Loop& loop, const Address& server, Duration timeout, bool tcp);
   DnsChannel(const DnsChannel&) = delete;
@@ -53,6 +53,7 @@ class DnsChannel final : public std::enable_shared_from_this<DnsChannel> {
   static void socket_changed(void* data, int fd, int readable, int writable) noexcept;
   static void take_answer(void* data, int status, int timeouts, unsigned char* bytes, int size) noexcept;
   static void ready(IoWatch& watch, unsigned events) noexcept;
+  static void read_sockets(ReadyNode& node, Dispatch how) noexcept;
   void watch(int fd, unsigned interest);
   void settle() noexcept;
 
@@ -66,6 +67,7 @@ class DnsChannel final : public std::enable_shared_from_this<DnsChannel> {
   List asked_;                  // attempts that somebody waits for
   std::size_t given_up_ = 0;    // attempts that c-ares still has and nobody waits for
   int inside_ = 0;              // calls of c-ares that are under way
+  std::shared_ptr<DnsChannel> kept_;  // this, while it stands in the ready queue
   std::string watch_failure_;   // empty: none since the last settle()
 };
 

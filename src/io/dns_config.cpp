@@ -192,9 +192,9 @@ std::vector<Address> parse_nameservers(std::string_view text) {
     auto host = item;
     std::string_view port_text;
     if (item.starts_with('[')) {
-      const auto close = item.find(']');
-      host = item.substr(1, close == item.npos ? close : close - 1);
-      if (close != item.npos && item.size() > close + 1 && item[close + 1] == ':') port_text = item.substr(close + 2);
+      const auto close = std::min(item.find("]:"), item.size() - 1);
+      host = item[close] == ']' ? item.substr(1, close - 1) : std::string_view();
+      port_text = item.substr(std::min(close + 2, item.size()));
     } else if (std::count(item.begin(), item.end(), ':') == 1) {
       host = item.substr(0, item.find(':'));
       port_text = item.substr(item.find(':') + 1);

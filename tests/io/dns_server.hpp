@@ -145,13 +145,13 @@ class Server {
 
  private:
   eddy::Coro<> open() {
-    udp_ = co_await eddy::open_datagram({.local = eddy::Address("127.0.0.1", 0)});
     tcp_ = co_await eddy::start_server(
         [this](eddy::StreamReader reader, eddy::StreamWriter writer) -> eddy::Coro<> {
           auto served = serve_tcp(reader, writer);
           co_await std::move(served);
         },
-        "127.0.0.1", udp_.local_address().port());
+        "127.0.0.1", 0);
+    udp_ = co_await eddy::open_datagram({.local = tcp_->address()});
   }
 
   eddy::Coro<> serve() {
