@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// eddy doctor: what this machine lets a loop wait with, and why not more.
+// eddy doctor: what this machine lets a loop wait with, and why not more; who tells it the addresses of names.
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <eddy/backends.hpp>
+#include <eddy/dns.hpp>
 #include <eddy/exceptions.hpp>
+#include <eddy/runners.hpp>
 #include <string>
 
 #include "commands.hpp"
@@ -30,6 +32,8 @@ std::string descriptor_limit() {
   if (limit.rlim_cur == limit.rlim_max) return text;
   return text + "; 'ulimit -n " + limit_text(limit.rlim_max) + "' would give more";
 }
+
+eddy::Coro<std::string> who_resolves_names() { co_return eddy::default_resolver().explain(); }
 
 std::string describe(const eddy::BackendStatus& status) {
   if (status.usable) return status.backend == eddy::Backend::select ? "yes, for descriptors below 1024" : "yes";
@@ -60,7 +64,8 @@ bool print_back_ends() {
 
 int doctor_command(int argc, char** argv) {
   CLI::App app(
-      "Prints which back ends a loop can use on this machine, why not the others, and which one it gets.\n"
+      "Prints which back ends a loop can use on this machine, why not the others, and which one it gets;\n"
+      "and who is asked for the addresses of names.\n"
       "Ends with status 1 if EDDY_BACKEND asks for one that cannot be used.",
       "eddy doctor");
   try {
@@ -71,6 +76,7 @@ int doctor_command(int argc, char** argv) {
   print_row("eddy", EDDY_VERSION);
   print_row("kernel", kernel());
   print_row("descriptors", descriptor_limit());
+  print_row("names", eddy::run(who_resolves_names(), {.backend = eddy::Backend::epoll}));
   std::fflush(stdout);
   try {
     if (print_back_ends()) return 0;

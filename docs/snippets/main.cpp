@@ -16,6 +16,7 @@ int main() {
   eddy::run(servers_program());
   eddy::run(sockets_program());
   eddy::run(tls_program());
+  eddy::run(dns_program());
   backends_program();
   cores_program();
   testing_program();

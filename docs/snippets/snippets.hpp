@@ -20,6 +20,7 @@ eddy::Coro<> subprocess_program();
 eddy::Coro<> servers_program();
 eddy::Coro<> sockets_program();
 eddy::Coro<> tls_program();
+eddy::Coro<> dns_program();
 void backends_program();
 void cores_program();
 void testing_program();

@@ -74,6 +74,78 @@ BACKEND_TEST(Connecting, ToASlowAddressStartsTheNextBesideIt) {
   EXPECT_LE(open_descriptors(), before + 2);  // ours, and the server's end of it, if it has come to accepting
 }
 
+// A listener whose queue is full, 127.0.0.2, and those that fill it.
+namespace {
+struct DeafListener {
+  eddy::detail::UniqueFd fd{::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+  std::vector<eddy::detail::UniqueFd> fillers;
+  Address address;
+  DeafListener() {
+    const Address any("127.0.0.2", 0);
+    EXPECT_EQ(::bind(fd.get(), static_cast<const sockaddr*>(any.data()), any.size()), 0);
+    EXPECT_EQ(::listen(fd.get(), 0), 0);
+    address = eddy::detail::local_of(fd.get());
+    for (int i = 0; i < 4; ++i) {
+      fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      static_cast<void>(::connect(fillers.back().get(), static_cast<const sockaddr*>(address.data()), address.size()));
+    }
+  }
+};
+
+// The peers of connections to these addresses, as text; in the order in which they were tried where none answers.
+Coro<std::string> tried(std::vector<Address> addresses, int interleave) {
+  auto error = eddy::testing::error_of<eddy::OSError>(
+      eddy::detail::connect_to_any("x:1", std::move(addresses), Address(), eddy::Duration::max(), interleave));
+  const auto failed = co_await std::move(error);
+  std::string order, text = failed.what();
+  for (auto at = text.find("\n  "); at != text.npos; at = text.find("\n  ", at + 1)) {
+    order += (order.empty() ? "" : " ") + text.substr(at + 3, text.find(": ", at) - at - 3);
+  }
+  co_return order;
+}
+}  // namespace
+
+BACKEND_TEST(Connecting, TheDelayBeforeTheNextAddressCanBeChosen) {
+  DeafListener deaf;
+  auto server = co_await eddy::start_server([](eddy::StreamReader, eddy::StreamWriter) -> Coro<> { co_return; }, "127.0.0.1", 0);
+  const std::vector<Address> addresses{deaf.address, server.address()};
+  const auto began = std::chrono::steady_clock::now();
+  const auto fd = co_await eddy::detail::connect_to_any("two.example:80", addresses, Address(), 20ms);
+  EXPECT_EQ(eddy::detail::peer_of(fd.get()), server.address());
+  const auto took = std::chrono::steady_clock::now() - began;
+  EXPECT_GE(took, 20ms);
+  EXPECT_LT(took, 240ms);
+  // Without a delay, a deaf address is waited for.
+  auto patient = eddy::timeout(50ms, eddy::detail::connect_to_any("two.example:80", addresses, Address(), eddy::Duration::max()));
+  static_cast<void>(co_await error_of<eddy::TimeoutError>(std::move(patient)));
+}
+
+BACKEND_TEST(Connecting, FamiliesComeInTurnAsFarAsWanted) {
+  SilentPort silent;
+  const std::vector<Address> addresses{Address("::1", silent.port), Address("::1", silent.port), Address("::1", silent.port),
+                                       Address("127.0.0.1", silent.port), Address("127.0.0.2", silent.port)};
+  const auto six = fmt::format("[::1]:{}", silent.port), one = fmt::format("127.0.0.1:{}", silent.port),
+             two = fmt::format("127.0.0.2:{}", silent.port);
+  auto order = co_await tried(addresses, 0);
+  EXPECT_EQ(order, fmt::format("{0} {0} {0} {1} {2}", six, one, two));
+  order = co_await tried(addresses, 1);
+  EXPECT_EQ(order, fmt::format("{0} {1} {0} {2} {0}", six, one, two));
+  order = co_await tried(addresses, 2);
+  EXPECT_EQ(order, fmt::format("{0} {0} {1} {0} {2}", six, one, two));
+  order = co_await tried(addresses, 9);
+  EXPECT_EQ(order, fmt::format("{0} {0} {0} {1} {2}", six, one, two));
+}
+
+BACKEND_TEST(Connecting, OneFamilyCanBeAskedFor) {
+  const auto error = co_await error_of<eddy::GaiError>(open_connection("127.0.0.1", 1, {.family = AF_INET6}));
+  EXPECT_STREQ(error.what(), "cannot resolve '127.0.0.1': the address is of another family");
+  auto make = [] { return std::make_unique<eddy::Protocol>(); };
+  auto& loop = eddy::get_running_loop();
+  auto connecting = loop.create_connection(make, "::1", 1, {.family = AF_INET});
+  const auto other = co_await error_of<eddy::GaiError>(std::move(connecting));
+  EXPECT_STREQ(other.what(), "cannot resolve '::1': the address is of another family");
+}
+
 BACKEND_TEST(Connecting, IO_09_RefusesBadPorts) {
   const auto high = co_await error_of<eddy::ValueError>(open_connection("localhost", 70000));
   EXPECT_STREQ(high.what(), "connect to localhost: port 70000 is outside of 0 to 65535");
@@ -127,8 +199,8 @@ BACKEND_TEST(Resolving, IO_25_NumericAddressesNeedsNoThread) {
 
 BACKEND_TEST(Resolving, IO_25_FailuresHaveTheResolversCode) {
   const auto error = co_await error_of<eddy::GaiError>(eddy::getaddrinfo("no such host", 80));
-  EXPECT_EQ(std::string(error.what()),
-            fmt::format("cannot resolve 'no such host': {}", ::gai_strerror(error.error_number())));
+  EXPECT_TRUE(std::string(error.what()).starts_with("cannot resolve 'no such host': ")) << error.what();
+  EXPECT_EQ(error.error_number(), EAI_NONAME);
   EXPECT_STREQ(error.code().category().name(), "getaddrinfo");
   const auto zero = co_await error_of<eddy::GaiError>(eddy::getaddrinfo(std::string("a\0b", 3), 80));
   EXPECT_STREQ(zero.what(), "cannot resolve a name with a zero byte in it");

@@ -29,7 +29,9 @@ def without(error, **environment):
 class Doctor(unittest.TestCase):
     def test_says_all(self):
         out, err, status = doctor()
-        expected = (r"eddy           [\d.]+\nkernel         Linux \S+\ndescriptors    .+\n\nback ends\n"
+        expected = (r"eddy           [\d.]+\nkernel         Linux \S+\ndescriptors    .+\n"
+                    r"names          (c-ares [\d.]+ on the loop: .+; asks .+|the system's getaddrinfo\(\) on threads: .+)\n"
+                    r"\nback ends\n"
                     r"  epoll        yes\n  poll         yes\n  select       yes, for descriptors below 1024\n"
                     r"(" + USABLE + r"|  io_uring     no: .+\n)"
                     r"\nEDDY_BACKEND   not set\na loop gets    epoll: the default\n")
