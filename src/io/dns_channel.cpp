@@ -10,6 +10,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace eddy::detail {
 
 // c-ares has it until it calls back, whether somebody waits or not.
@@ -126,7 +128,7 @@ void DnsChannel::take_answer(void* data, int status, int, unsigned char* bytes, 
   DnsAnswer answer;
   if (bytes) answer = read_answer({bytes, static_cast<std::size_t>(size)}, attempt->name, attempt->type);
   else if (status == ARES_ECONNREFUSED) answer.failure = "cannot be reached";
-  else if (status == ARES_ETIMEOUT) answer.failure = "no answer";
+  else if (status == ARES_ETIMEOUT) answer.failure = "no answer within " + format_duration(attempt->channel->timeout_.count());
   else answer.failure = ::ares_strerror(status);
   attempt->asker->answered(std::move(answer));
 }

@@ -42,6 +42,8 @@ class DnsChannel final : private ReadyNode, public std::enable_shared_from_this<
 
   /// Calls `answered()` once, perhaps before it returns.
   void ask(const std::string& name, RecordType type, DnsAsker& asker);
+  /// Something came that nobody has looked at yet.
+  bool has_unread() const noexcept { return kept_ != nullptr; }
   /// It is not called any more, by whatever channel it asked.
   static void give_up(DnsAsker& asker) noexcept;
 

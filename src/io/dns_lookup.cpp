@@ -62,6 +62,8 @@ void NameQuestion::answered(DnsAnswer answer) noexcept {
 
 void NameQuestion::expired(WaitNode& node) noexcept {
   auto& self = static_cast<NameQuestion&>(node);
+  // The loop was busy, and the answer may lie there.
+  if (self.channel().has_unread()) return self.lookup_.loop.arm(self, self.lookup_.loop.time());
   self.stop();
   ++self.lookup_.owner.counters().timeouts;
   self.note(DnsAnswer::failed_with("no answer within " + format_duration(self.lookup_.setup->timeout.count())));
@@ -92,8 +94,9 @@ std::string NameQuestion::outcomes() const {
   return text;
 }
 
-const std::string& NameQuestion::last_server() const noexcept {
-  return lookup_.setup->channels[(first_ + asked_ - 1) % lookup_.setup->channels.size()]->name();
+const DnsChannel& NameQuestion::channel() const noexcept {
+  const auto& channels = lookup_.setup->channels;
+  return *channels[(first_ + asked_ - 1) % channels.size()];
 }
 
 // --- one name -----------------------------------------------------------------------------------------
@@ -175,7 +178,7 @@ NameReply NameLookup::nothing_found() const {
   NameReply reply;
   reply.error = some_exist_ ? EAI_NODATA : EAI_NONAME;
   reply.reason = fmt::format("{}, says {}", some_exist_ ? "the name has no such address" : "no such name",
-                             questions_.front()->last_server());
+                             questions_.front()->channel().name());
   if (names_.size() > 1) reply.reason += fmt::format("; tried '{}'", fmt::join(names_, "', '"));
   return reply;
 }

@@ -50,7 +50,8 @@ class NameQuestion final : private DnsAsker, private WaitNode {
   bool was_refused() const noexcept;
   /// "\n  10.0.0.1:53: no answer within 5s, 2 times": a line a server.
   std::string outcomes() const;
-  const std::string& last_server() const noexcept;
+  /// That was asked last.
+  const DnsChannel& channel() const noexcept;
 
  private:
   struct Outcome {

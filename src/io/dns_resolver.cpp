@@ -304,8 +304,8 @@ void ResolverCore::read_files() {
 ResolverChoice ResolverCore::choose(std::string_view host) {
   if (backend_ == ResolverBackend::cares) return {false, "the program asks for it"};
   if (backend_ == ResolverBackend::system) return {true, "the program asks for it"};
-  if (loop_.backend->name() == "simulated") return {true, "the simulated back end has no descriptors"};
   if (!own_servers_.empty()) return {false, "the program names the servers"};
+  if (loop_.backend->name() == "simulated") return {true, "the simulated back end has no descriptors"};
   if (const char* variable = resolver_variable()) return {true, fmt::format("{} is set", variable)};
   refresh();
   const bool is_ascii = std::none_of(host.begin(), host.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });

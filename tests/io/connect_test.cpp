@@ -26,6 +26,23 @@ struct SilentPort {
   }
 };
 
+// A listener whose queue is full, 127.0.0.2, and those that fill it.
+struct DeafListener {
+  eddy::detail::UniqueFd fd{::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+  std::vector<eddy::detail::UniqueFd> fillers;
+  Address address;
+  DeafListener() {
+    const Address any("127.0.0.2", 0);
+    EXPECT_EQ(::bind(fd.get(), static_cast<const sockaddr*>(any.data()), any.size()), 0);
+    EXPECT_EQ(::listen(fd.get(), 0), 0);
+    address = eddy::detail::local_of(fd.get());
+    for (int i = 0; i < 4; ++i) {
+      fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      static_cast<void>(::connect(fillers.back().get(), static_cast<const sockaddr*>(address.data()), address.size()));
+    }
+  }
+};
+
 }  // namespace
 
 BACKEND_TEST(Connecting, IO_09_ToOneAddressThatRefusesSaysWhich) {
@@ -51,21 +68,11 @@ BACKEND_TEST(Connecting, IO_10_ToSeveralAddressesListsEachFailure) {
   for (const auto& address : addresses) EXPECT_NE(text.find("\n  " + address.str() + ": "), text.npos) << text;
 }
 
-// A listener whose queue is full answers nobody.
 BACKEND_TEST(Connecting, ToASlowAddressStartsTheNextBesideIt) {
   using eddy::detail::UniqueFd;
-  const UniqueFd silent(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const eddy::Address any("127.0.0.2", 0);
-  EXPECT_EQ(::bind(silent.get(), static_cast<const sockaddr*>(any.data()), any.size()), 0);
-  EXPECT_EQ(::listen(silent.get(), 0), 0);
-  const auto slow = eddy::detail::local_of(silent.get());
-  std::vector<UniqueFd> fillers;
-  for (int i = 0; i < 4; ++i) {
-    fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    static_cast<void>(::connect(fillers.back().get(), static_cast<const sockaddr*>(slow.data()), slow.size()));
-  }
+  DeafListener deaf;
   auto server = co_await eddy::start_server([](eddy::StreamReader, eddy::StreamWriter) -> Coro<> { co_return; }, "127.0.0.1", 0);
-  const std::vector<eddy::Address> addresses{slow, server.address()};
+  const std::vector<eddy::Address> addresses{deaf.address, server.address()};
   const auto before = open_descriptors();
   const auto began = std::chrono::steady_clock::now();
   const UniqueFd fd = co_await eddy::detail::connect_to_any("two.example:80", addresses, eddy::Address());
@@ -74,23 +81,7 @@ BACKEND_TEST(Connecting, ToASlowAddressStartsTheNextBesideIt) {
   EXPECT_LE(open_descriptors(), before + 2);  // ours, and the server's end of it, if it has come to accepting
 }
 
-// A listener whose queue is full, 127.0.0.2, and those that fill it.
 namespace {
-struct DeafListener {
-  eddy::detail::UniqueFd fd{::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-  std::vector<eddy::detail::UniqueFd> fillers;
-  Address address;
-  DeafListener() {
-    const Address any("127.0.0.2", 0);
-    EXPECT_EQ(::bind(fd.get(), static_cast<const sockaddr*>(any.data()), any.size()), 0);
-    EXPECT_EQ(::listen(fd.get(), 0), 0);
-    address = eddy::detail::local_of(fd.get());
-    for (int i = 0; i < 4; ++i) {
-      fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-      static_cast<void>(::connect(fillers.back().get(), static_cast<const sockaddr*>(address.data()), address.size()));
-    }
-  }
-};
 
 // The peers of connections to these addresses, as text; in the order in which they were tried where none answers.
 Coro<std::string> tried(std::vector<Address> addresses, int interleave) {
@@ -103,6 +94,7 @@ Coro<std::string> tried(std::vector<Address> addresses, int interleave) {
   }
   co_return order;
 }
+
 }  // namespace
 
 BACKEND_TEST(Connecting, TheDelayBeforeTheNextAddressCanBeChosen) {
