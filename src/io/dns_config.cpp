@@ -167,6 +167,7 @@ Hosts::Hosts(std::string_view text) {
     if (!address) return;
     for (auto word = next_word(line); !word.empty(); word = next_word(line)) {
       auto name = to_lower(without_final_dot(word));
+      if (name.empty()) continue;
       names_.try_emplace(address->host(), name);
       auto& known = addresses_[std::move(name)];
       if (std::find(known.begin(), known.end(), *address) == known.end()) known.push_back(*address);

@@ -283,7 +283,9 @@ void ResolverCore::refresh() {
   if (hosts_file_.has_changed()) hosts_ = Hosts(hosts_file_.contents());
   const bool conf_changed = resolv_conf_.has_changed();
   const bool nsswitch_changed = nsswitch_conf_.has_changed();
-  if (!setup_ || conf_changed || nsswitch_changed) read_files();
+  if (setup_ && !conf_changed && !nsswitch_changed) return;
+  if (setup_) cache_.clear();  // other servers may know other things
+  read_files();
 }
 
 void ResolverCore::read_files() {

@@ -100,11 +100,12 @@ TEST(Nsswitch, SendsNamesToWhoKnowsThem) {
 }
 
 TEST(Hosts, KnowAddressesAndNames) {
-  const Hosts hosts("127.0.0.1 localhost\n::1\tlocalhost ip6-localhost\n10.0.0.5 DB.lan db # the database\nnonsense x\n10.0.0.6\n"
+  const Hosts hosts("127.0.0.1 localhost\n::1\tlocalhost ip6-localhost .\n10.0.0.5 DB.lan db # the database\nnonsense x\n10.0.0.6\n"
                     "10.0.0.7 db.lan\n10.0.0.5 db.lan\n");
   EXPECT_EQ(text_of(*hosts.find("localhost")), "127.0.0.1:0 [::1]:0");
   EXPECT_EQ(text_of(*hosts.find("db.lan")), "10.0.0.5:0 10.0.0.7:0");
   EXPECT_EQ(hosts.find("x"), nullptr);
+  EXPECT_EQ(hosts.find(""), nullptr);
   EXPECT_EQ(*hosts.name_of(Address("10.0.0.5", 80)), "db.lan");
   EXPECT_EQ(hosts.name_of(Address("10.0.0.6", 0)), nullptr);
 }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "dns_support.hpp"
 
+#include <sys/resource.h>
+#include <sys/select.h>
+
+#include <algorithm>
+
+#include "base/unique_fd.hpp"
 #include "descriptor_count.hpp"
 
 using dns::asking;
@@ -239,6 +245,28 @@ BACKEND_TEST(Dns, TheSystemIsAskedForWhatCAresDoesNotKnow) {
   EXPECT_EQ(std::string(error.what()), fmt::format("cannot resolve 'no such host': {}", ::gai_strerror(error.error_number())));
   const auto info = co_await system.getnameinfo(Address("127.0.0.1", 80), NI_NUMERICSERV);
   EXPECT_EQ(info.host, "localhost");
+}
+
+// More than a thousand files are open, and select() knows no higher descriptors.
+TEST(Dns, ASocketThatCannotBeWatchedIsAFailure) {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 4096);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  auto scenario = []() -> Coro<> {
+    auto silent = co_await eddy::open_datagram({.local = Address("127.0.0.1", 0)});
+    const auto servers = silent.local_address().str();
+    Resolver resolver(asking(servers));
+    std::vector<eddy::detail::UniqueFd> open;
+    while (open.empty() || open.back().get() < FD_SETSIZE) open.emplace_back(::dup(2));
+    const auto text = co_await failure(resolver, "a.test");
+    const auto fd = open.back().get() + 1;  // the next one
+    EXPECT_EQ(text, failed(EAI_AGAIN, fmt::format("cannot resolve 'a.test': no server could tell\n  {}: watch descriptor "
+                                                  "{}: select() takes descriptors below {}; choose poll or epoll, 2 times",
+                                                  servers, fd, FD_SETSIZE)));
+    EXPECT_EQ(now(), 0s);
+  };
+  eddy::run(scenario(), {.backend = eddy::Backend::select, .virtual_time = true});
 }
 
 // The task that asked for all of them goes: another one asks.
