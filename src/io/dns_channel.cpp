@@ -111,13 +111,18 @@ void DnsChannel::forget_old() noexcept {
 }
 
 void DnsChannel::give_up(DnsAsker& asker) noexcept {
+  if (asker.unheard.is_linked()) asker.unheard.unlink();
+  if (!asker.attempt) return;
+  auto& channel = *asker.attempt->channel;
+  give_up_quietly(asker);
+  channel.settle();
+}
+
+void DnsChannel::give_up_quietly(DnsAsker& asker) noexcept {
   auto* attempt = std::exchange(asker.attempt, nullptr);
-  if (!attempt) return;
-  auto& channel = *attempt->channel;
   attempt->asker = nullptr;
   attempt->unlink();
-  ++channel.given_up_;
-  channel.settle();
+  ++attempt->channel->given_up_;
 }
 
 void DnsChannel::take_answer(void* data, int status, int, unsigned char* bytes, int size) noexcept {
@@ -203,23 +208,28 @@ void DnsChannel::read_sockets(ReadyNode& node, Dispatch how) noexcept {
 // c-ares 1.18 can cancel all its questions or none: those that were given up go with the last one that was not.
 void DnsChannel::settle() noexcept {
   if (inside_ > 0 || !ares_) return;
-  if (!watch_failure_.empty()) {
-    const auto why = std::exchange(watch_failure_, {});
-    List unheard;
-    unheard.splice_back(asked_);
-    while (!unheard.empty()) {
-      auto& attempt = static_cast<DnsAttempt&>(*unheard.front());
-      attempt.unlink();
-      auto* asker = std::exchange(attempt.asker, nullptr);
-      asker->attempt = nullptr;
-      ++given_up_;
-      asker->answered(DnsAnswer::failed_with(why));
-    }
+  if (!watch_failure_.empty()) return fail_all();
+  if (!asked_.empty() || given_up_ == 0) return;
+  ++inside_;
+  ::ares_cancel(ares_);
+  --inside_;
+}
+
+// Order matters: 1. c-ares lets everything go, and closes its sockets, 2. who asked is told, and may ask again. Who is
+// told may destroy others, which leave the list.
+void DnsChannel::fail_all() noexcept {
+  const auto why = std::exchange(watch_failure_, {});
+  List unheard;
+  while (!asked_.empty()) {
+    auto& asker = *static_cast<DnsAttempt&>(*asked_.front()).asker;
+    give_up_quietly(asker);
+    unheard.push_back(asker.unheard);
   }
-  if (asked_.empty() && given_up_ > 0) {
-    ++inside_;
-    ::ares_cancel(ares_);
-    --inside_;
+  settle();
+  while (!unheard.empty()) {
+    auto& link = static_cast<DnsAsker::Link&>(*unheard.front());
+    link.unlink();
+    link.asker->answered(DnsAnswer::failed_with(why));
   }
 }
 

@@ -25,7 +25,14 @@ struct DnsAttempt;
 class DnsAsker {
  public:
   virtual void answered(DnsAnswer answer) noexcept = 0;
-  DnsAttempt* attempt = nullptr;  // the channel's; null: it waits for nothing
+
+  // The channel's.
+  struct Link final : ListNode {
+    DnsAsker* asker;
+    explicit Link(DnsAsker* who) noexcept : asker(who) {}
+  };
+  DnsAttempt* attempt = nullptr;  // null: it waits for nothing
+  Link unheard{this};             // in a list: it is about to be told of a failure
 
  protected:
   ~DnsAsker() = default;
@@ -57,7 +64,9 @@ class DnsChannel final : private ReadyNode, public std::enable_shared_from_this<
   static void ready(IoWatch& watch, unsigned events) noexcept;
   static void read_sockets(ReadyNode& node, Dispatch how) noexcept;
   void watch(int fd, unsigned interest);
+  static void give_up_quietly(DnsAsker& asker) noexcept;
   void settle() noexcept;
+  void fail_all() noexcept;
 
   Loop& loop_;
   Address server_;
