@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 #include "base/unique_fd.hpp"
 #include "io/sockets.hpp"
@@ -117,8 +118,11 @@ Address with_some_port(Address address) noexcept {
 }  // namespace
 
 void order_destinations(std::vector<Destination>& destinations) {
-  std::stable_sort(destinations.begin(), destinations.end(),
-                   [](const Destination& a, const Destination& b) { return is_better(key_of(a), key_of(b)); });
+  // They are few; and each stays behind those of its rank.
+  const auto better = [](const Destination& a, const Destination& b) { return is_better(key_of(a), key_of(b)); };
+  for (auto it = destinations.begin(); it != destinations.end(); ++it) {
+    std::rotate(std::upper_bound(destinations.begin(), it, *it, better), it, std::next(it));
+  }
 }
 
 void order_addresses(std::vector<Address>& addresses) {
