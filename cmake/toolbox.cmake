@@ -30,3 +30,15 @@ if(EDDY_SANITIZE)
     add_compile_options(-fno-sanitize=vptr)
   endif()
 endif()
+
+# eddy_name_source_dir(SOURCE…): defines EDDY_SOURCE_DIR for those that use it. The others compile to the same objects
+# wherever the tree is, so that compiler caches know them.
+function(eddy_name_source_dir)
+  foreach(source IN LISTS ARGN)
+    cmake_path(ABSOLUTE_PATH source)
+    file(STRINGS ${source} uses REGEX EDDY_SOURCE_DIR LIMIT_COUNT 1)
+    if(uses)
+      set_property(SOURCE ${source} PROPERTY COMPILE_DEFINITIONS EDDY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    endif()
+  endforeach()
+endfunction()
