@@ -23,6 +23,7 @@ struct Faults;
 
 namespace eddy::detail {
 
+class TimerQueue;
 struct UringFeatures;
 
 /// ns on the clock of timers, real time.
@@ -166,8 +167,9 @@ std::unique_ptr<StreamDriver> make_readiness_stream(Poller& poller, int fd, Stre
 std::unique_ptr<Backend> make_uring_backend(const UringFeatures& features);
 /// A virtual clock that jumps to the next timer when nothing else can happen. It has no descriptors.
 std::unique_ptr<Backend> make_simulated_backend();
-/// The same clock over a back end with descriptors. `ready`: the loop's, which the kernel's events fill.
-std::unique_ptr<Backend> make_virtual_time_backend(std::unique_ptr<Backend> kernel, const ReadyQueue& ready);
+/// The same clock over a back end with descriptors. `ready` and `timers`: the loop's, which the kernel's events fill.
+std::unique_ptr<Backend> make_virtual_time_backend(std::unique_ptr<Backend> kernel, const ReadyQueue& ready,
+                                                   const TimerQueue& timers);
 /// A back end whose streams and listeners fail and stutter as `faults` says. Throws ValueError for a share that is none.
 std::unique_ptr<Backend> make_faulty_backend(std::unique_ptr<Backend> kernel, const testing::Faults& faults);
 

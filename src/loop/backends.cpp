@@ -83,12 +83,12 @@ std::unique_ptr<Backend> make_kernel_backend(eddy::Backend kind) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const LoopOptions& options, const ReadyQueue& ready) {
+std::unique_ptr<Backend> make_backend(const LoopOptions& options, const ReadyQueue& ready, const TimerQueue& timers) {
   const auto kind = options.backend == eddy::Backend::automatic ? choose_backend().backend : options.backend;
   if (kind == eddy::Backend::simulated) return make_simulated_backend();
   auto kernel = make_kernel_backend(kind);
   if (options.faults) kernel = make_faulty_backend(std::move(kernel), *options.faults);
-  return options.virtual_time ? make_virtual_time_backend(std::move(kernel), ready) : std::move(kernel);
+  return options.virtual_time ? make_virtual_time_backend(std::move(kernel), ready, timers) : std::move(kernel);
 }
 
 }  // namespace detail

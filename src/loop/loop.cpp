@@ -22,7 +22,7 @@ void throw_no_loop() {
 }
 
 Loop::Loop(const LoopOptions& options)
-    : backend(make_backend(options, ready)), poll_interval_(backend->is_simulated() ? 1 : static_cast<std::uint64_t>(options.io_poll_interval)) {
+    : backend(make_backend(options, ready, timers)), poll_interval_(backend->is_simulated() ? 1 : static_cast<std::uint64_t>(options.io_poll_interval)) {
   if (options.io_poll_interval < 1) {
     throw ValueError(fmt::format("io_poll_interval is {}: it must be 1 or more", options.io_poll_interval));
   }

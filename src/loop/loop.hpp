@@ -147,7 +147,7 @@ class Loop final : public LoopCore {
   std::exception_ptr interruption_;
 };
 
-std::unique_ptr<Backend> make_backend(const LoopOptions& options, const ReadyQueue& ready);
+std::unique_ptr<Backend> make_backend(const LoopOptions& options, const ReadyQueue& ready, const TimerQueue& timers);
 
 /// Threads of this process that could call call_soon_threadsafe(): all but those that are known to sleep.
 int other_threads() noexcept;

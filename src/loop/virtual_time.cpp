@@ -3,6 +3,10 @@
 
 #include <eddy/detail/list.hpp>
 
+#include <algorithm>
+
+#include "loop/timers.hpp"
+
 namespace eddy::detail {
 namespace {
 
@@ -10,8 +14,8 @@ namespace {
 // nothing to tell.
 class VirtualTimeBackend final : public Backend {
  public:
-  VirtualTimeBackend(std::unique_ptr<Backend> kernel, const ReadyQueue& ready) noexcept
-      : kernel_(std::move(kernel)), ready_(ready) {}
+  VirtualTimeBackend(std::unique_ptr<Backend> kernel, const ReadyQueue& ready, const TimerQueue& timers) noexcept
+      : kernel_(std::move(kernel)), ready_(ready), timers_(timers) {}
 
   std::string_view name() const noexcept override { return kernel_->name(); }
   bool is_simulated() const noexcept override { return true; }
@@ -21,7 +25,9 @@ class VirtualTimeBackend final : public Backend {
     kernel_->poll(timeout < 0 ? timeout : 0);
     if (timeout <= 0 || !ready_.empty()) return;
     kernel_->poll(0);  // what the first one asked the kernel for may have had consequences
-    if (ready_.empty() && !kernel_->has_delayed()) now_ += timeout;
+    if (!ready_.empty() || kernel_->has_delayed()) return;
+    // An event may have armed a timer that comes earlier.
+    now_ = std::max(now_, std::min(now_ + timeout, timers_.next_wakeup()));
   }
   void wake() noexcept override { kernel_->wake(); }
   void run_begins() override { kernel_->run_begins(); }
@@ -39,13 +45,15 @@ class VirtualTimeBackend final : public Backend {
  private:
   std::unique_ptr<Backend> kernel_;
   const ReadyQueue& ready_;
+  const TimerQueue& timers_;
   std::int64_t now_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_virtual_time_backend(std::unique_ptr<Backend> kernel, const ReadyQueue& ready) {
-  return std::make_unique<VirtualTimeBackend>(std::move(kernel), ready);
+std::unique_ptr<Backend> make_virtual_time_backend(std::unique_ptr<Backend> kernel, const ReadyQueue& ready,
+                                                   const TimerQueue& timers) {
+  return std::make_unique<VirtualTimeBackend>(std::move(kernel), ready, timers);
 }
 
 }  // namespace eddy::detail

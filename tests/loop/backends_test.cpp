@@ -9,6 +9,7 @@
 #include <memory>
 #include <thread>
 
+#include "loop/loop.hpp"
 #include "support.hpp"
 
 using eddy::Backend;
@@ -138,5 +139,33 @@ TEST(Backends, LoopsOnOneThreadTakeTurns) {
       }
     }
     EXPECT_EQ(answer(backend), 42);
+  }
+}
+
+// The clock jumps to the next timer when the kernel has nothing to tell, and not past one that an event has armed.
+TEST(VirtualTime, IsNotAheadOfATimerThatAnEventArms) {
+  struct Armer final : eddy::detail::IoWatch {
+    std::chrono::nanoseconds fired{0};
+  };
+  auto body = []() -> Coro<> {
+    int ends[2];
+    if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) throw eddy::OSError(errno, "pipe2");
+    Armer armer;
+    armer.fd = ends[0];
+    armer.interest = eddy::detail::kReadable;
+    armer.on_events = [](eddy::detail::IoWatch& watch, unsigned) noexcept {
+      auto& self = static_cast<Armer&>(watch);
+      eddy::detail::Loop::running().backend->unwatch(self);
+      eddy::get_running_loop().call_later(1s, [&self] { self.fired = eddy::testing::now(); });
+    };
+    eddy::detail::Loop::running().backend->watch(armer);
+    EXPECT_EQ(::write(ends[1], "x", 1), 1);
+    co_await eddy::sleep(10s);
+    EXPECT_EQ(armer.fired, 1s);
+    for (int fd : ends) ::close(fd);
+  };
+  for (auto backend : eddy::available_backends()) {
+    SCOPED_TRACE(std::string(eddy::to_string(backend)));
+    eddy::run(body(), {.backend = backend, .virtual_time = true});
   }
 }
