@@ -85,14 +85,14 @@ def output_of(command, cores="0", timeout=120):
 
 
 class Server:
-    """A server on core 0. `command(port, directory)` gives its words."""
+    """A server, on core 0 unless said otherwise. `command(port, directory)` gives its words."""
 
-    def __init__(self, command):
+    def __init__(self, command, cores="0"):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.directory = tempfile.TemporaryDirectory()
-        self.process = subprocess.Popen(pinned("0", command(self.port, self.directory.name)),
+        self.process = subprocess.Popen(pinned(cores, command(self.port, self.directory.name)),
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait_until_it_listens()
 

@@ -21,13 +21,12 @@ inline constexpr std::size_t kSpawnBatch = 1'000, kSpawnRounds = 1'000;
 inline constexpr std::size_t kGatherBatch = 100, kGatherRounds = 5'000;
 inline constexpr std::size_t kAwaits = 5'000'000;  // levels in all
 inline constexpr std::size_t kTimers = 1'000'000;
-inline constexpr std::size_t kSleepTasks = 100'000;
 inline constexpr std::size_t kLateSleepers = 10'000;
 inline constexpr std::size_t kQueueItems = 3'000'000, kQueueRoom = 128;
 inline constexpr std::size_t kLockRounds = 500'000;  // of each of two tasks
-inline constexpr std::size_t kPosts = 1'000'000;
+inline constexpr std::size_t kPosts = 1'000'000, kProducers = 4;
 inline constexpr std::size_t kWaitingTasks = 200'000;
-inline constexpr std::size_t kCancels = 50'000;
+inline constexpr std::size_t kCancels = 100'000;
 
 inline std::int64_t now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 

@@ -232,21 +232,23 @@ void lock() {
   watch.print("lock_handoff", handed_over);
 }
 
-void post() {
+void post(const char* name, std::size_t producers) {
   std::size_t run_count = 0;
   io.restart();
   auto guard = asio::make_work_guard(io);
   const Stopwatch watch;
-  std::thread producer([&] {
-    for (std::size_t i = 0; i < bench::kPosts; ++i) {
+  auto produce = [&] {
+    for (std::size_t i = 0; i < bench::kPosts / producers; ++i) {
       asio::post(io, [&] {
         if (++run_count == bench::kPosts) guard.reset();
       });
     }
-  });
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < producers; ++i) threads.emplace_back(produce);
   io.run();
-  watch.print("post", bench::kPosts);
-  producer.join();
+  watch.print(name, bench::kPosts);
+  for (auto& thread : threads) thread.join();
 }
 
 void memory() {
@@ -274,6 +276,8 @@ int main(int argc, char** argv) {
                            {"late", lateness},
                            {"queue", queue},
                            {"lock", lock},
-                           {"post", post},
-                           {"memory", memory}});
+                           {"post", [] { post("post", 1); }},
+                           {"many", [] { post("post_many", bench::kProducers); }},
+                           {"memory", memory},
+                           {"start", [] { run([]() -> awaitable<void> { co_return; }); }}});
 }

@@ -145,21 +145,23 @@ Coro<> lock() {
   watch.print("lock_handoff", handed_over);
 }
 
-Coro<> post() {
+Coro<> post(const char* name, std::size_t producers) {
   auto& loop = eddy::get_running_loop();
   eddy::Event all_posted;
   std::size_t run = 0;
   const Stopwatch watch;
-  std::thread producer([&] {
-    for (std::size_t i = 0; i < bench::kPosts; ++i) {
+  auto produce = [&] {
+    for (std::size_t i = 0; i < bench::kPosts / producers; ++i) {
       loop.call_soon_threadsafe([&] {
         if (++run == bench::kPosts) all_posted.set();
       });
     }
-  });
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < producers; ++i) threads.emplace_back(produce);
   co_await all_posted.wait();
-  watch.print("post", bench::kPosts);
-  producer.join();
+  watch.print(name, bench::kPosts);
+  for (auto& thread : threads) thread.join();
 }
 
 Coro<> memory() {
@@ -175,6 +177,8 @@ Coro<> memory() {
   for (auto& task : all) co_await task;
 }
 
+Coro<> nothing() { co_return; }
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -189,6 +193,8 @@ int main(int argc, char** argv) {
        {"late", [] { eddy::run(lateness()); }},
        {"queue", [] { eddy::run(queue()); }},
        {"lock", [] { eddy::run(lock()); }},
-       {"post", [] { eddy::run(post()); }},
-       {"memory", [] { eddy::run(memory()); }}});
+       {"post", [] { eddy::run(post("post", 1)); }},
+       {"many", [] { eddy::run(post("post_many", bench::kProducers)); }},
+       {"memory", [] { eddy::run(memory()); }},
+       {"start", [] { eddy::run(nothing()); }}});
 }

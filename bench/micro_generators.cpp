@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a step of a generator costs, at the depths of delegation that follow. `hand_loop` is a class with
 // next(), called through a pointer that the compiler cannot see through; `bare_generator` a coroutine that
-// can do nothing but yield; `recursive_resume` the same in which each level resumes the next.
+// can do nothing but yield; `recursive_resume` the same in which each level resumes the next; `bare_delegated`
+// one whose outermost level knows the innermost, and can do nothing else.
 #include <coroutine>
 #include <eddy/async_generators.hpp>
 #include <eddy/runners.hpp>
@@ -80,6 +81,63 @@ void recursive_resume(const char* name, std::size_t depth) {
   for (; !frame.done(); frame.resume()) sum += frame.promise().value;
   watch.print(name, steps);
   expect(sum == steps * (steps - 1) / 2);
+  frame.destroy();
+}
+
+struct Delegated {
+  struct promise_type {
+    std::size_t value = 0;
+    promise_type* root = this;
+    std::coroutine_handle<> outer, innermost;  // `innermost` is kept by the root
+
+    std::coroutine_handle<promise_type> handle() { return std::coroutine_handle<promise_type>::from_promise(*this); }
+    Delegated get_return_object() {
+      innermost = handle();
+      return {handle()};
+    }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    struct To {
+      std::coroutine_handle<> next;
+      bool await_ready() noexcept { return false; }
+      std::coroutine_handle<> await_suspend(std::coroutine_handle<>) noexcept { return next; }
+      void await_resume() noexcept {}
+    };
+    To final_suspend() noexcept {
+      if (outer) root->innermost = outer;
+      return {outer ? outer : std::noop_coroutine()};
+    }
+    std::suspend_always yield_value(std::size_t n) noexcept {
+      root->value = n;
+      return {};
+    }
+    To yield_value(Delegated inner) noexcept {
+      auto& promise = inner.frame.promise();
+      promise.root = root;
+      promise.outer = handle();
+      root->innermost = inner.frame;
+      return {inner.frame};
+    }
+    void return_void() noexcept {}
+    void unhandled_exception() noexcept { std::abort(); }
+  };
+  std::coroutine_handle<promise_type> frame;
+};
+[[gnu::noinline]] Delegated delegated(std::size_t depth, std::size_t end) {
+  if (depth == 0) {
+    for (std::size_t i = 0; i < end; ++i) co_yield i;
+    co_return;
+  }
+  const auto inner = delegated(depth - 1, end);
+  co_yield inner;
+  inner.frame.destroy();
+}
+void bare_delegated(const char* name, std::size_t depth) {
+  const auto frame = delegated(depth - 1, kSteps).frame;
+  std::size_t sum = 0;
+  const Stopwatch watch;
+  for (frame.resume(); !frame.done(); frame.promise().innermost.resume()) sum += frame.promise().value;
+  watch.print(name, kSteps);
+  expect(sum == kSum);
   frame.destroy();
 }
 
@@ -165,7 +223,7 @@ void made_and_closed() {
 
 int main(int argc, char** argv) {
   return bench::run_items(argc, argv,
-                          {{"hand", [] { hand_loop(), bare_generator(); }},
+                          {{"hand", [] { hand_loop(), bare_generator(), bare_delegated("bare_delegated_10", 10); }},
                            {"next", [] { generator_next(), generator_range(), generator_send(); }},
                            {"delegated",
                             [] {

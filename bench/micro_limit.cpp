@@ -505,24 +505,29 @@ void drain_inbox() {
     delete std::exchange(oldest, oldest->next);
   }
 }
-void post() {
+void post(const char* name, std::size_t producers) {
+  posts_run = 0;
+  all_posted = false;
   wake_fd = eventfd(0, EFD_NONBLOCK);
   epoll_event event{};
   event.events = EPOLLIN;
   epoll_ctl(loop.epoll, EPOLL_CTL_ADD, wake_fd, &event);
   loop.on_event = drain_inbox;
   const Stopwatch watch;
-  std::thread producer([] {
-    for (std::size_t i = 0; i < bench::kPosts; ++i) {
+  auto produce = [producers] {
+    for (std::size_t i = 0; i < bench::kPosts / producers; ++i) {
       auto* item = new Post{inbox.load(std::memory_order_relaxed), [] { all_posted = ++posts_run == bench::kPosts; }};
       while (!inbox.compare_exchange_weak(item->next, item, std::memory_order_release, std::memory_order_relaxed)) {
       }
       if (!item->next) eventfd_write(wake_fd, 1);
     }
-  });
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < producers; ++i) threads.emplace_back(produce);
   loop.run_until(all_posted);
-  watch.print("post", bench::kPosts);
-  producer.join();
+  watch.print(name, bench::kPosts);
+  for (auto& thread : threads) thread.join();
+  close(wake_fd);
 }
 
 struct Event {
@@ -547,6 +552,8 @@ void memory() {
   bench::report("waiting_task_bytes", (bench::resident_bytes() - before) / bench::kWaitingTasks);
 }
 
+Task nothing() { co_return 0; }
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -561,6 +568,8 @@ int main(int argc, char** argv) {
        {"late", lateness},
        {"queue", queue},
        {"lock", lock},
-       {"post", post},
-       {"memory", memory}});
+       {"post", [] { post("post", 1); }},
+       {"many", [] { post("post_many", bench::kProducers); }},
+       {"memory", memory},
+       {"start", [] { run(nothing); }}});
 }

@@ -1,65 +1,81 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs the peers side by side, prints the tables and the marks, and writes them to bench/RESULTS.md.
+"""Runs the peers side by side, prints the summary and the tables, and writes them to bench/RESULTS.md.
 
-    ./dev bench                    everything, under ten minutes
+    ./dev bench                    everything, under twenty minutes; draws docs/performance.svg, too
     ./dev bench core echo          some of it; the other sections of RESULTS.md stay as they are
+    ./dev bench --full             more settings of TCP echo
     ./dev bench --quick            a smoke run: one short round, nothing is written
 """
 import argparse
+import copy
+import json
 import os
-import platform
 import re
-import subprocess
+import resource
 import sys
 import time
 
+import installed
+import plot
+import suite_core
+import suite_network
+import suite_programs
 import suites
+from summary import ratio_row, summary_table, verdicts
+
+SUITES = {"core": suite_core.core, "generators": suite_core.generators, "workers": suite_core.workers,
+          "echo": suite_network.echo, "http": suite_network.http, "client": suite_network.client,
+          "compile": suite_programs.compile_times, "start": suite_programs.start, **suites.SUITES}
+# Those that the marks of the summary need take all rounds; in a run of everything the others take this many.
+MARKED = {"core", "echo", "http", "client", "compile"}
+ROUNDS_BESIDE = 3
 
 HEAD = """# Measurements
 
 Made by `./dev bench`; how to read and repeat them: [docs/performance.md](../docs/performance.md). Read the ratios: absolute
 numbers belong to one machine on one day, and other programs ran beside them.
+
 """
 
 
-def first_line(*command):
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except OSError:
-        return "none"
-    return (done.stdout + done.stderr).splitlines()[0].strip()
+def section(name, result, options):
+    return (f"## {name}\n\n{SUITES[name].__doc__} `./dev bench {name}`, {options.rounds} rounds.\n\n"
+            + "".join(f"- {line}\n" for line in installed.versions()) + "\n"
+            + (summary_table(result["rows"]) + "\n" if result["rows"] else "") + result["text"].rstrip() + "\n")
 
 
-def environment():
-    """The machine's class and the versions that matter; nothing that names the machine."""
-    with open("/proc/cpuinfo") as file:
-        text = file.read()
-    model = re.search(r"model name\s*: (.+)", text)
-    guest = " (virtual)" if re.search(r"\bhypervisor\b", text) else ""
-    with open("/usr/include/boost/version.hpp") as file:
-        boost = re.search(r'BOOST_LIB_VERSION "(\S+)"', file.read())[1].replace("_", ".")
-    kernel = re.match(r"[\d.]+", platform.release())[0]
-    return [f"{os.cpu_count()} cores of {model[1] if model else platform.machine()}{guest}, Linux {kernel}",
-            f"{first_line('g++', '--version')}; C++ with -O2 -DNDEBUG, no LTO", f"Boost {boost}",
-            first_line("nginx", "-v").replace("nginx version: ", ""), first_line("wrk", "-v").split(" [")[0]]
+def measure(name, options):
+    began = time.monotonic()
+    text, marks = SUITES[name](options)
+    rows = [mark if isinstance(mark, dict) else ratio_row(*mark) for mark in marks]
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return {"text": text, "rows": rows}
 
 
-def marks_table(marks):
-    rows = [[text, f"{value:.2f}", f"{limit:.2f}", "pass" if value <= limit else "FAIL"] for text, value, limit in marks]
-    return suites.table(["mark", "measured", "at most", ""], rows)
+def read_json(path):
+    if not os.path.exists(path):
+        return {}
+    with open(path) as file:
+        return json.load(file)
 
 
-def section(name, text, marks, options):
-    command = f"./dev bench {name}" + ("" if options.rounds == 5 else f" --rounds {options.rounds}")
-    out = f"## {name}\n\n{suites.SUITES[name].__doc__} `{command}`, {options.rounds} rounds.\n\n"
-    out += "".join(f"- {line}\n" for line in environment()) + "\n"
-    if marks:
-        out += marks_table(marks) + "\n"
-    return out + text.rstrip() + "\n"
+def summary_of(rows_by_suite):
+    """Markdown: the rows of all suites, those with a mark first."""
+    rows = [figures for name in SUITES for figures in rows_by_suite.get(name, [])]
+    marked = [figures for figures in rows if figures["mark"]]
+    others = [figures for figures in rows if not figures["mark"]]
+    return f"{summary_table([*marked, *others])}\n{verdicts(rows)}.\n"
 
 
-def write_results(path, sections):
+EXPLAINED = """Less is better. `eddy / limit`: the best of the rounds against the best of a hand-written program that does the same
+and nothing else, the median of the rounds' ratios, and how far eddy's rounds lie apart. `eddy / best peer` is below 1
+where eddy is ahead. A server's or a client's figure is its CPU time a request.
+
+"""
+
+
+def write_results(path, sections, rows_by_suite):
     """Replaces the sections that were measured, keeps the others."""
     kept = {}
     if os.path.exists(path):
@@ -67,39 +83,63 @@ def write_results(path, sections):
             for part in re.split(r"^(?=## )", file.read(), flags=re.M)[1:]:
                 kept[re.match(r"## (\w+)", part)[1]] = part.rstrip() + "\n"
     kept.update(sections)
-    ordered = [kept[name] for name in suites.SUITES if name in kept]
+    ordered = [kept[name] for name in SUITES if name in kept]
+    head = HEAD + "## summary\n\n" + EXPLAINED + missing_peers() + summary_of(rows_by_suite) + "\n"
     with open(path, "w") as file:
-        file.write(HEAD + "\n" + "\n".join(ordered))
+        file.write(head + "\n".join(ordered))
 
 
-def main():
+def missing_peers():
+    if not installed.MISSING:
+        return ""
+    return f"Not installed, so not measured: {', '.join(sorted(installed.MISSING))}. `./dev setup bench` installs them.\n\n"
+
+
+def arguments():
     source = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(suites.SUITES) + "; all by default")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SUITES) + "; all by default")
     parser.add_argument("--bin", default=os.path.join(source, "../build/release/bin"), help="where the programs are")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of load, a run")
     parser.add_argument("--quick", action="store_true", help="one short round of the least")
-    parser.add_argument("--out", default=os.path.join(source, "RESULTS.md"))
+    parser.add_argument("--full", action="store_true", help="more settings; with --quick one short round of all items of core")
+    parser.add_argument("--out", default=source, help="the folder that RESULTS.md and results.json go to")
+    parser.add_argument("--plot", default=os.path.join(source, "../docs/performance.svg"))
     options = parser.parse_args()
-    options.source = source
-    unknown = [name for name in options.names if name not in suites.SUITES]
+    options.source, options.bin = source, os.path.abspath(options.bin)
+    unknown = [name for name in options.names if name not in SUITES]
     if unknown:
-        parser.error(f"'{unknown[0]}' is none of {', '.join(suites.SUITES)}")
+        parser.error(f"'{unknown[0]}' is none of {', '.join(SUITES)}")
     if options.quick:
         options.rounds, options.seconds = 1, 0.3
+    return options
 
-    began, sections, all_marks = time.monotonic(), {}, []
-    for name in options.names or suites.SUITES:
-        text, marks = suites.SUITES[name](options)
-        sections[name] = section(name, text, marks, options)
-        all_marks += marks
-        print(sections[name], flush=True)
+
+def main():
+    options = arguments()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)  # 1,000 connections
+    began, sections, rows_by_suite = time.monotonic(), {}, {}
+    for name in options.names or SUITES:
+        own = copy.copy(options)
+        if not options.names and name not in MARKED:
+            own.rounds = min(ROUNDS_BESIDE, options.rounds)
+        result = measure(name, own)
+        rows_by_suite[name] = result["rows"]
+        sections[name] = section(name, result, own)
+    print(f"# {' '.join(['./dev bench', *sys.argv[3:]])}\n\n" + missing_peers() + summary_of(rows_by_suite), flush=True)
+    print("\n".join(sections.values()))
     if not options.quick:
-        write_results(options.out, sections)
-    failed = sum(value > limit for _, value, limit in all_marks)
-    print(f"## marks\n\n{marks_table(all_marks)}\n{len(all_marks) - failed} of {len(all_marks)} marks met, "
-          f"{time.monotonic() - began:.0f} s")
+        path = os.path.join(options.out, "results.json")
+        known = {**read_json(path), **rows_by_suite}
+        with open(path, "w") as file:
+            json.dump({name: known[name] for name in SUITES if name in known}, file, indent=1, ensure_ascii=False)
+            file.write("\n")
+        write_results(os.path.join(options.out, "RESULTS.md"), sections, known)
+        with open(options.plot, "w") as file:
+            file.write(plot.svg([figures for name in SUITES for figures in known.get(name, [])]))
+    rows = [figures for rows in rows_by_suite.values() for figures in rows]
+    print(f"{verdicts(rows)}, {time.monotonic() - began:.0f} s")
     return 0
 
 

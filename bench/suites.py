@@ -1,52 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""What is measured: each function gives (Markdown, marks). A mark is (text, measured, limit)."""
+"""What is measured: each function gives (Markdown, marks). A mark is (text, measured, limit) or a row of summary.py.
+
+The suites with peers are in suite_core.py, suite_network.py and suite_programs.py.
+"""
 import json
 import os
 import re
-import shutil
 import statistics
-import subprocess
-import tempfile
 
 import idle as idle_connections
 import syscalls as system_calls
 from measure import Server, load, number, output_of, quietest, spread, table
-
-ITEMS = ["yield", "spawn", "await", "gather", "timer", "sleep", "late", "queue", "lock", "post", "memory"]
-SMOKE_ITEMS = ["yield", "spawn", "await"]
-
-
-def core(options):
-    """The primitives, against the hand-written limit and Boost.Asio."""
-    programs = ["micro_limit", "micro_eddy", "micro_asio"]
-    runs = {}
-    # Those with a mark are short: they run three times as often, so that some rounds find the machine quiet.
-    items = SMOKE_ITEMS if options.quick else SMOKE_ITEMS * 2 + ITEMS
-    for _ in range(options.rounds):
-        for item in items:
-            for program in programs:
-                # A poster and a loop need a core each; everything else runs on one.
-                cores = "0,1" if item == "post" else "0"
-                command = [os.path.join(options.bin, program), item]
-                text = quietest(lambda: (output_of(command, cores), 0))
-                for line in text.splitlines():
-                    name, value = line.split()
-                    runs.setdefault(name, {}).setdefault(program, []).append(float(value))
-    rows, ratio = [], {}
-    for name, by_program in runs.items():
-        limit, eddy, asio = (by_program[program] for program in programs)
-        ratio[name] = min(eddy) / min(limit)
-        pairs = statistics.median(e / b for e, b in zip(eddy, limit))
-        cells = [f"{number(min(values))} ({number(statistics.median(values))})" for values in (limit, eddy, asio)]
-        rows.append([f"`{name}`", *cells, f"{ratio[name]:.2f}", f"{pairs:.2f}", f"{spread(eddy):.0%}"])
-    text = ("Nanoseconds an operation unless the name says otherwise: best of the rounds (median). `limit` is\n"
-            "[micro_limit.cpp](micro_limit.cpp), a hand-written loop that can do nothing but these items; the other two\n"
-            "do the same work through their public interfaces. A waiting task of the limit is one bare frame.\n\n")
-    text += table(["item", "limit", "eddy", "Asio", "eddy / limit, bests", "median of rounds", "spread of eddy"], rows)
-    marks = [("yield, 1 task, x limit", ratio["yield_1"], 1.5), ("yield, 100 tasks, x limit", ratio["yield_100"], 1.5),
-             ("spawn and join, x limit", ratio["spawn_join"], 3.0), ("await, depth 1, x limit", ratio["await_1"], 1.5),
-             ("await, depth 10, x limit", ratio["await_10"], 1.5)]
-    return text, marks
 
 
 def network(options, peers, settings, unit):
@@ -89,31 +53,6 @@ def cpu_ratio(runs, peer, base):
     return min(run["cpu_us"] for run in runs[peer]) / min(run["cpu_us"] for run in runs[base])
 
 
-def echo(options):
-    """TCP echo, against raw epoll and Asio's coroutines."""
-    program = lambda name: lambda port, _: [os.path.join(options.bin, name), port]
-    peers = {"raw epoll": program("raw_epoll"), "eddy": program("tcp_echo"), "eddy protocols": program("protocol_echo"),
-             "Asio coroutines": program("asio_coro"),
-             "raw epoll again": program("raw_epoll")}
-    tcpload = lambda connections, size: (
-        lambda port: [os.path.join(options.bin, "tcpload"), port, connections, size, options.seconds])
-    many = "64 connections, 64 bytes"
-    settings = [(many, tcpload(64, 64), json.loads)]
-    if not options.quick:
-        settings += [("1 connection, 64 bytes", tcpload(1, 64), json.loads),
-                     ("64 connections, 16 KiB", tcpload(64, 16384), json.loads)]
-    text, results = network(options, peers, settings, "message")
-    intro = ("Each connection keeps one message on the way. `raw epoll again` is the same program a second time: what it\n"
-             "differs by is noise. Near 100 % the generator is the limit and the rates say little; the CPU time that the\n"
-             "server needs for a message is the honest number.\n\n")
-    asio = cpu_ratio(results[many], "Asio coroutines", "raw epoll")
-    eddy = cpu_ratio(results[many], "eddy", "raw epoll")
-    protocols = cpu_ratio(results[many], "eddy protocols", "raw epoll")
-    return intro + text, [("echo, 64 connections: server CPU a message, x raw epoll", eddy, 1.08),
-                          ("echo through protocols, 64 connections: server CPU a message, x raw epoll", protocols, 1.08),
-                          ("echo, 64 connections: server CPU a message, x Asio coroutines", eddy / asio, 1.0)]
-
-
 def tls(options):
     """TLS 1.3 on OpenSSL: echo and handshakes, against a raw OpenSSL program over epoll."""
     peers = {"raw OpenSSL": lambda port, _: [os.path.join(options.bin, "raw_tls"), port],
@@ -146,37 +85,6 @@ def parse_wrk(text):
     return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
             "total": int(re.search(r"(\d+) requests in", text)[1]),
             "p50_us": microseconds(quantile["50"]), "p99_us": microseconds(quantile["99"])}
-
-
-def nginx(options):
-    template = os.path.join(options.source, "peers/nginx.conf.in")
-
-    def command(port, directory):
-        with open(template) as file:
-            text = file.read().replace("@PORT@", str(port)).replace("@DIR@", directory)
-        path = os.path.join(directory, "nginx.conf")
-        with open(path, "w") as file:
-            file.write(text)
-        return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", directory, "-e", "stderr", "-c", path]
-    return command
-
-
-def http(options):
-    """HTTP/1.1 "Hello, World!", against a raw responder, Beast and nginx."""
-    program = lambda *words: lambda port, _: [os.path.join(options.bin, words[0]), port, *words[1:]]
-    peers = {"raw epoll": program("raw_epoll", "http"), "eddy": program("http_hello"),
-             "Beast coroutines": program("beast_http"), "nginx": nginx(options)}
-    wrk = lambda *more: (lambda port: ["wrk", "-t1", "-c64", f"-d{max(1, round(options.seconds))}s", "--latency", *more,
-                                       f"http://127.0.0.1:{port}/"])
-    settings = [("64 connections", wrk(), parse_wrk)]
-    if not options.quick:
-        script = os.path.join(options.source, "load/pipeline.lua")
-        settings.append(("64 connections, 16 requests pipelined", wrk("-s", script), parse_wrk))
-    text, results = network(options, peers, settings, "request")
-    eddy, beast = (cpu_ratio(results["64 connections"], name, "raw epoll") for name in ("eddy", "Beast coroutines"))
-    intro = ("Generator: wrk, one thread. The raw responder does not look at requests: it answers each empty line. The\n"
-             "latencies that wrk prints for pipelined requests mean nothing.\n\n")
-    return intro + text, [("HTTP hello, 64 connections: server CPU a request, x Beast", eddy / beast, 1.0)]
 
 
 def back_ends(options):
@@ -217,102 +125,6 @@ def back_ends(options):
              "interleaved.\n\n")
     summary = table(["server CPU µs, median of rounds", "epoll", "io_uring", "io_uring / epoll, bests", "median of pairs"], ratios)
     return intro + summary + "\n" + text + more, []
-
-
-def std_headers(source, include):
-    """The standard headers that eddy's own headers name, on the way from `source`."""
-    listing = subprocess.run(["g++", "-std=c++20", f"-I{include}", "-H", "-fsyntax-only", source],
-                             capture_output=True, text=True, check=True).stderr
-    headers, stack = [], []
-    for dots, path in re.findall(r"^(\.+) (.+)$", listing, re.M):
-        del stack[len(dots) - 1:]
-        outer_is_ours = all(include in outer for outer in stack)
-        stack.append(path)
-        if outer_is_ours and include not in path:
-            headers.append(re.sub(r"^.*/include/(c\+\+/\d+/)?", "", path))
-    return headers
-
-
-def compile_times(options):
-    """How long g++ takes for programs that include eddy."""
-    include = os.path.abspath(os.path.join(options.source, "../include"))
-    echo_program = os.path.abspath(os.path.join(options.source, "../examples/tcp_echo.cpp"))
-    flags = ["-std=c++20", "-O2", "-c", "-o", "/dev/null", f"-I{include}"]
-    with tempfile.TemporaryDirectory() as directory:
-        def write(name, text):
-            path = os.path.join(directory, name)
-            with open(path, "w") as file:
-                file.write(text)
-            return path
-        coroutine = "eddy::Coro<int> answer() { co_return 42; }\nint main() { return eddy::run(answer()); }\n"
-        bare = write("bare.cpp", "#include <eddy/eddy.hpp>\neddy::Coro<int> answer() { co_return 42; }\nint main() {}\n")
-        std = std_headers(bare, include)
-        programs = {
-            "the std headers that eddy.hpp names": write("std.cpp", "".join(f"#include <{h}>\n" for h in std) + "int main() {}\n"),
-            "`#include <eddy/eddy.hpp>`, one coroutine": bare,
-            "the same, and `eddy::run()` of it": write("run.cpp", "#include <eddy/eddy.hpp>\n" + coroutine),
-            "`#include <eddy/runners.hpp>`, one coroutine run": write("runners.cpp", "#include <eddy/runners.hpp>\n" + coroutine),
-            "`examples/tcp_echo.cpp`": echo_program,
-        }
-        runs = {name: [] for name in programs}
-
-        def once(path):
-            before = os.times().children_user
-            subprocess.run(["/usr/bin/g++", *flags, path], check=True, env={**os.environ, "CCACHE_DISABLE": "1"})
-            return os.times().children_user - before, 0
-        for _ in range(options.rounds):
-            for name, path in programs.items():
-                runs[name].append(quietest(lambda: once(path)))
-        lines = {name: subprocess.run(["/usr/bin/g++", "-std=c++20", f"-I{include}", "-E", "-P", path], check=True,
-                                      capture_output=True, text=True).stdout.count("\n") for name, path in programs.items()}
-    base = next(iter(runs.values()))
-    rows = [[name, f"{min(times):.2f}", f"{statistics.median(times):.2f}", f"{min(times) / min(base):.2f}", f"{lines[name]:,}"]
-            for name, times in runs.items()]
-    intro = ("User time of `g++ -std=c++20 -O2 -c`, without ccache. The headers of the first row: "
-             + ", ".join(f"`{header}`" for header in std) + ".\n\n")
-    text = intro + table(["program", "seconds, best", "median", "x std headers", "lines after the preprocessor"], rows)
-    bare_ratio = min(runs["`#include <eddy/eddy.hpp>`, one coroutine"]) / min(base)
-    return text, [("compile: eddy.hpp and one coroutine, x its std headers", bare_ratio, 1.5)]
-
-
-def generators(options):
-    """A step of a generator, and of one under levels of delegation."""
-    runs = {}
-    for _ in range(options.rounds):
-        text = quietest(lambda: (output_of([os.path.join(options.bin, "micro_generators")], "0"), 0))
-        for line in text.splitlines():
-            name, value = line.split()
-            runs.setdefault(name, []).append(float(value))
-    rows = [[f"`{name}`", number(min(values)), number(statistics.median(values)), f"{spread(values):.0%}"]
-            for name, values in runs.items()]
-    best = {name: min(values) for name, values in runs.items()}
-    text = ("Nanoseconds an operation ([micro_generators.cpp](micro_generators.cpp)). `delegated_next_N`: a step of a generator\n"
-            "under N levels of `co_yield from(…)`; `recursive_resume_N`: the same levels, each resuming the next.\n\n")
-    text += table(["item", "best", "median", "spread"], rows)
-    return text, [("a step under 1000 levels of delegation, x 1 level", best["delegated_next_1000"] / best["delegated_next_1"], 1.5),
-                  ("generator next(), x a bare coroutine's resume", best["generator_next"] / best["bare_generator"], 3.0)]
-
-
-def workers(options):
-    """Jobs on threads, in processes and on other cores, context variables, split work."""
-    runs = {}
-    for _ in range(options.rounds):
-        for item in ("thread", "process", "context", "cores", "speed_up"):
-            text = output_of([os.path.join(options.bin, "micro_workers"), item], "0" if item == "context" else "0,1")
-            for line in text.splitlines():
-                name, value = line.split()
-                runs.setdefault(name, []).append(float(value))
-    speed_up, loops = runs.pop("pool_speed_up_percent"), runs.pop("loops_speed_up_percent")
-    rows = [[f"`{name}`", number(min(values)), number(statistics.median(values)), f"{spread(values):.0%}"]
-            for name, values in runs.items()]
-    text = ("Nanoseconds an operation ([micro_workers.cpp](micro_workers.cpp)): a job there and back, one at a time, on a thread\n"
-            "and in a process, also with a string of 1 MiB each way; `submit_and_result`: 200,000 jobs to one thread, then their\n"
-            "results; `spawn_with_context`: a task made and awaited by one that has a context.\n\n")
-    text += table(["item", "best", "median", "spread"], rows)
-    text += (f"\nWork split among a pool of {os.cpu_count()} threads is {max(speed_up) / 100:.2f} times as fast as on one "
-             f"(median {statistics.median(speed_up) / 100:.2f}). Tasks that work and yield, on a loop a core instead of one: "
-             f"{max(loops) / 100:.2f} times as fast (median {statistics.median(loops) / 100:.2f}).\n")
-    return text, []
 
 
 def inside(options):
@@ -433,5 +245,5 @@ def syscalls(options):
     return system_calls.measure(options)
 
 
-SUITES = {"core": core, "generators": generators, "workers": workers, "selectors": selectors, "inside": inside,
-          "echo": echo, "tls": tls, "udp": udp, "http": http, "idle": idle, "syscalls": syscalls, "back_ends": back_ends, "compile": compile_times}
+SUITES = {"selectors": selectors, "inside": inside, "tls": tls, "udp": udp, "idle": idle, "syscalls": syscalls,
+          "back_ends": back_ends}

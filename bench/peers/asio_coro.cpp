@@ -14,7 +14,7 @@ using asio::use_awaitable;
 
 asio::awaitable<void> session(tcp::socket socket) {
   try {
-    char buffer[16384];
+    char buffer[65536];
     for (;;) {
       const auto count = co_await socket.async_read_some(asio::buffer(buffer), use_awaitable);
       co_await asio::async_write(socket, asio::buffer(buffer, count), use_awaitable);
