@@ -8,7 +8,7 @@ import math
 
 from summary import best_peer
 
-WIDTH, LEFT, RIGHT, TOP, STEP, BAR = 880, 290, 110, 64, 30, 9
+WIDTH, LEFT, RIGHT, TOP, STEP, BAR = 900, 330, 100, 64, 36, 12
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .small { font-size: 11px }
@@ -69,7 +69,7 @@ def legend(x, y):
     entries = [("eddy", "eddy", 60), ("peer", "the best peer, named", 160)]
     drawn = ""
     for kind, words, width in entries:
-        drawn += f'<rect class="{kind}" x="{x}" y="{y - 8}" width="14" height="{BAR}"/>' + text(x + 20, y, words, "small")
+        drawn += f'<rect class="{kind}" x="{x}" y="{y - 9}" width="14" height="10"/>' + text(x + 20, y, words, "small")
         x += width
     return drawn + f'<circle class="dot" cx="{x + 6}" cy="{y - 4}" r="4"/>' + text(x + 18, y, "each other peer", "small")
 
@@ -77,16 +77,17 @@ def legend(x, y):
 def drawn_row(figures, y, across, low):
     found = multiples(figures)
     peer = best_peer(figures)[0]
-    parts = [text(LEFT - 8, y + 15, figures["workload"].removesuffix(": server CPU"), "", "end")]
+    parts = [text(LEFT - 8, y + 17, figures["workload"].removesuffix(": server CPU"), "", "end")]
+    for name, multiple in found.items():
+        if name not in ("eddy", peer):
+            parts.append(f'<circle class="dot" cx="{across(multiple):.1f}" cy="{y + 8 + BAR}" r="4">'
+                         f"<title>{html.escape(name)} {shown(multiple)}</title></circle>")
     for kind, name, top in (("eddy", "eddy", y + 1), ("peer", peer, y + 2 + BAR)):
         if name not in found:
             continue
         parts.append(f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{max(1, across(found[name]) - across(low)):.1f}" height="{BAR}"/>')
         words = shown(found[name]) + ("" if name == "eddy" else f" {name}")
-        parts.append(text(across(found[name]) + 4, top + 9, words, "small"))
-    for name, multiple in found.items():
-        if name not in ("eddy", peer):
-            parts.append(f'<circle class="dot" cx="{across(multiple):.1f}" cy="{y + 11}" r="4"><title>{html.escape(name)} {shown(multiple)}</title></circle>')
+        parts.append(text(across(found[name]) + 4, top + 10, words, "small"))
     return parts
 
 
