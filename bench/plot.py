@@ -10,6 +10,7 @@ from summary import best_peer
 
 WIDTH, LEFT, RIGHT, TOP, STEP, BAR = 900, 330, 100, 64, 36, 12
 STYLE = """
+.page { fill: #ffffff }
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .small { font-size: 11px }
 .title { font-size: 14px; font-weight: 600 }
@@ -19,6 +20,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 .grid { stroke: #8c959f; stroke-opacity: .3 }
 .one { stroke: #24292f; stroke-opacity: .7 }
 @media (prefers-color-scheme: dark) {
+  .page { fill: #0d1117 }
   text { fill: #e6edf3 }
   .eddy { fill: #58a6ff }
   .peer { fill: #6e7681 }
@@ -51,6 +53,7 @@ def svg(rows):
     across = lambda multiple: LEFT + (WIDTH - LEFT - RIGHT) * math.log(multiple / low) / math.log(high / low)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img">',
              "<title>eddy and its peers, as multiples of hand-written programs</title>", f"<style>{STYLE}</style>",
+             f'<rect class="page" width="{WIDTH}" height="{height}" rx="6"/>',
              text(16, 22, "Cost as a multiple of a hand-written program that can do nothing else (shorter is better)", "title"),
              legend(16, 42)]
     for exponent in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
@@ -80,7 +83,7 @@ def drawn_row(figures, y, across, low):
     parts = [text(LEFT - 8, y + 17, figures["workload"].removesuffix(": server CPU"), "", "end")]
     for name, multiple in found.items():
         if name not in ("eddy", peer):
-            parts.append(f'<circle class="dot" cx="{across(multiple):.1f}" cy="{y + 8 + BAR}" r="4">'
+            parts.append(f'<circle class="dot" cx="{across(multiple):.1f}" cy="{y + 7}" r="4">'
                          f"<title>{html.escape(name)} {shown(multiple)}</title></circle>")
     for kind, name, top in (("eddy", "eddy", y + 1), ("peer", peer, y + 2 + BAR)):
         if name not in found:
