@@ -22,7 +22,7 @@ def first_line(*command):
 
 def python_module(name):
     """Its version, or "" if Debian's Python does not have it."""
-    return first_line(PYTHON, "-c", f"import {name}; print({name}.__version__)")
+    return first_line(PYTHON, "-c", f"import {name}; print(getattr({name}, '__version__', 'there'))")
 
 
 def crate(name):
@@ -35,7 +35,8 @@ def those_there(peers):
     a later one may be a file: the peer is there if the program is, and the module that the name stands for."""
     there = {}
     for name, words in peers.items():
-        modules = {"uvloop": ["uvloop"], "aiohttp": ["aiohttp", "uvloop"]}.get(name, [])
+        modules = {"uvloop": ["uvloop"], "aiohttp": ["aiohttp", "uvloop"],
+                   "Scrapy": ["scrapy"], "aiohttp + pyquery": ["aiohttp", "uvloop", "pyquery"]}.get(name, [])
         if shutil.which(words[0]) and all(python_module(module) for module in modules):
             there[name] = words
         else:
@@ -58,7 +59,7 @@ def versions():
              "libevent": first_line("pkg-config", "--modversion", "libevent"), "liburing": first_line("pkg-config", "--modversion", "liburing"),
              "Go": go[1] if go else "", "rustc": rust[1] if rust else "", "tokio": crate("tokio"), "hyper": crate("hyper"),
              "Python": first_line(PYTHON, "--version").removeprefix("Python "), "uvloop": python_module("uvloop"),
-             "aiohttp": python_module("aiohttp"), "node": first_line("node", "--version").removeprefix("v"),
+             "aiohttp": python_module("aiohttp"), "Scrapy": python_module("scrapy"), "node": first_line("node", "--version").removeprefix("v"),
              "nginx": first_line("nginx", "-v").rsplit("/", 1)[-1].split(" ")[0], "wrk": wrk_version()}
     return [f"{os.cpu_count()} cores of {model[1] if model else platform.machine()}{guest}, Linux {kernel}",
             f"{first_line('g++', '--version')}; C++ with -O2 -DNDEBUG, no LTO",

@@ -101,6 +101,7 @@ def nginx(options, served):
     def command(port, directory):
         with open(os.path.join(options.source, "peers/nginx.conf.in")) as file:
             text = file.read().replace("@PORT@", str(port)).replace("@DIR@", directory).replace("@FILE@", served)
+            text = text.replace("@SITE@", os.path.join(os.path.dirname(served), "site"))
         path = os.path.join(directory, "nginx.conf")
         with open(path, "w") as file:
             file.write(text)
