@@ -30,8 +30,7 @@ SUITES = {"core": suite_core.core, "generators": suite_core.generators, "workers
           "compile": suite_programs.compile_times, "start": suite_programs.start, **suites.SUITES}
 # Those that the marks of the summary need take all rounds; in a run of everything the others take this many.
 MARKED = {"core", "echo", "http", "client", "crawl", "compile"}
-ROUNDS_BESIDE = 3
-ROUNDS_OF = {"back_ends": 2}
+ROUNDS_BESIDE = 2
 
 HEAD = """# Measurements
 
@@ -126,7 +125,7 @@ def main():
     for name in options.names or SUITES:
         own = copy.copy(options)
         if not options.names and name not in MARKED:
-            own.rounds = min(ROUNDS_OF.get(name, ROUNDS_BESIDE), options.rounds)
+            own.rounds = min(ROUNDS_BESIDE, options.rounds)
         try:
             result = measure(name, own)
         except (Exception, SystemExit) as error:  # what the other suites found stays

@@ -56,7 +56,7 @@ def echo_peers(options):
 
 def echo(options):
     """TCP echo, against raw epoll, raw io_uring and every peer."""
-    seconds = min(options.seconds, 0.5)
+    seconds = min(options.seconds, 0.4)
     peers = echo_peers(options)
     tcpload = lambda connections, size: (
         lambda port: [os.path.join(options.bin, "tcpload"), port, connections, size, seconds])

@@ -17,9 +17,10 @@ import statistics
 from measure import number, spread, table
 
 
-def row(workload, eddy, limit=None, peers=None, limit_name="the limit", at_most=None, ahead=False, less_than=None):
-    """`eddy`, `limit` and each of `peers` are what the rounds gave. The mark has up to three parts: `at_most` times the
-    limit, `ahead` of every peer, and {peer: factor}, that many times less than it."""
+def row(workload, eddy, limit=None, peers=None, limit_name="the limit", at_most=None, below=None, ahead=False,
+        but=(), less_than=None):
+    """`eddy`, `limit` and each of `peers` are what the rounds gave. The mark has up to four parts: `at_most` times the
+    limit, not above `below`, which is (number, unit), `ahead` of every peer `but` some, and `less_than` {peer: factor}."""
     peers = {name: values for name, values in (peers or {}).items() if values}
     best = {"eddy": min(eddy), **{name: min(values) for name, values in peers.items()}}
     words, held, absent = [], [], []
@@ -28,9 +29,12 @@ def row(workload, eddy, limit=None, peers=None, limit_name="the limit", at_most=
     if at_most is not None:
         words.append(f"≤ {at_most:g} × {limit_name}")
         held.append(best["eddy"] <= at_most * best["limit"])
+    if below:
+        words.append(f"≤ {below[0]:g} {below[1]}")
+        held.append(best["eddy"] <= below[0])
     if ahead:
-        words.append("ahead of all")
-        held += [best["eddy"] < best[name] for name in peers]
+        words.append(" but ".join(["ahead of all", *but]))
+        held += [best["eddy"] < best[name] for name in peers if name not in but]
     for name, factor in (less_than or {}).items():
         words.append(f"≥ {factor:g} × less than {name}" if factor != 1 else f"ahead of {name}")
         if name in best:
