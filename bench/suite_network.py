@@ -9,7 +9,7 @@ import tempfile
 
 import installed
 from measure import Server, cpu_seconds, number, output_of, quietest, spread, table
-from suites import network, parse_wrk
+from suites import echo_peers, network, parse_wrk, server_words
 from summary import row
 
 FILE_BYTES = 100_000
@@ -19,13 +19,6 @@ def with_rounds(options, rounds):
     changed = copy.copy(options)
     changed.rounds = min(rounds, options.rounds)
     return changed
-
-
-def server_words(peers, *more):
-    """Server commands of {name: words}: the port comes after the first words that name the program."""
-    def command(words):
-        return lambda port, directory: [*(word.format(port=port) for word in words), *more]
-    return {name: command(words) for name, words in peers.items()}
 
 
 def cpu(runs, name):
@@ -41,23 +34,17 @@ def cpu_row(workload, runs, limits, **mark):
     return row(workload, cpu(runs, "eddy"), cpu(runs, limit) if limit else None, peers, limit or "", **mark)
 
 
-def echo_peers(options):
+def echo_servers(options):
     binary = lambda name: [os.path.join(options.bin, name), "{port}"]
-    script = os.path.join(options.source, "peers/python_echo.py")
     own = {"raw epoll": binary("raw_epoll"), "raw io_uring": binary("raw_uring"), "eddy": binary("tcp_echo"),
            "eddy protocols": binary("protocol_echo")}
-    peers = {"Asio": binary("asio_coro"), "libuv": binary("libuv_echo"), "libevent": binary("libevent_echo"),
-             "tokio": binary("tokio_echo"), "Go": binary("go_echo"),
-             "asyncio": [installed.PYTHON, script, "{port}", "asyncio"], "uvloop": [installed.PYTHON, script, "{port}", "uvloop"],
-             "node": ["node", os.path.join(options.source, "peers/node_echo.js"), "{port}"]}
-    again = {"raw epoll again": binary("raw_epoll")}
-    return server_words({**own, **installed.those_there(peers), **again})
+    return {**server_words(own), **echo_peers(options, 65536), **server_words({"raw epoll again": binary("raw_epoll")})}
 
 
 def echo(options):
     """TCP echo, against raw epoll, raw io_uring and every peer."""
     seconds = min(options.seconds, 0.4)
-    peers = echo_peers(options)
+    peers = echo_servers(options)
     tcpload = lambda connections, size: (
         lambda port: [os.path.join(options.bin, "tcpload"), port, connections, size, seconds])
     setting = lambda connections, size, words: (f"{connections:,} connection{'s'[:connections != 1]}, {words}",
@@ -82,7 +69,7 @@ def echo(options):
     intro = ("Each connection keeps one message on the way, `raw epoll again` is the same program a second time: what it\n"
              "differs by is noise. Near 100 % the generator is the limit and the rates say little; the CPU time that the\n"
              "server needs for a message is the honest number. A stream's message is 1 MiB: its rate is MiB/s each way. A\n"
-             f"connection is made, echoes one byte and is reset. Settings without a mark take {fewer.rounds} rounds.\n\n")
+             f"connection is made, echoes one byte and is reset. Everybody reads up to 64 KiB at a time (Python 256). Settings without a mark take {fewer.rounds} rounds.\n\n")
     marks = {"64 connections, 64 bytes": {"at_most": 1.03, "ahead": True}, "512 connections, 64 bytes": {"at_most": 1.03, "ahead": True},
              "64 connections, 16 KiB": {"ahead": True}}
     rows = [cpu_row(f"TCP echo, {name}: server CPU", runs, ["raw epoll", "raw io_uring"], **marks.get(name, {}))
@@ -116,7 +103,6 @@ def http_peers(options, served):
     peers = {"Beast": binary("beast_http"), "hyper": binary("hyper_http"), "Go": binary("go_http"),
              "node": ["node", os.path.join(options.source, "peers/node_http.js"), "{port}"],
              "aiohttp": [installed.PYTHON, os.path.join(options.source, "peers/aiohttp_http.py"), "{port}"]}
-    # Some nginx of a peer serves files as its user: the file is readable for all.
     return raw, {**eddy, **server_words(installed.those_there(peers), served), "nginx": nginx(options, served)}
 
 

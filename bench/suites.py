@@ -9,8 +9,10 @@ import re
 import statistics
 
 import idle as idle_connections
+import installed
 import syscalls as system_calls
 from measure import Server, load, number, output_of, quietest, spread, table
+from summary import row
 
 
 def network(options, peers, settings, unit):
@@ -203,8 +205,28 @@ def selectors(options):
                   ("EpollSelector, 20 busy, x epoll_wait", best["epoll_busy_20"] / best["raw_busy_20"], 1.5)]
 
 
+def echo_peers(options, buffer):
+    """The echo servers of the peers that are installed: {name: command(port, directory)}. `buffer`: bytes that each
+    connection of those has that do not share one."""
+    program = lambda name: [os.path.join(options.bin, name), "{port}"]
+    script = os.path.join(options.source, "peers/python_echo.py")
+    peers = {"Asio": [*program("asio_coro"), str(buffer)], "libuv": program("libuv_echo"), "libevent": program("libevent_echo"),
+             "tokio": [*program("tokio_echo"), str(buffer)],
+             "Go": [*program("go_echo"), str(buffer)],
+             "asyncio": [installed.PYTHON, script, "{port}", "asyncio"], "uvloop": [installed.PYTHON, script, "{port}", "uvloop"],
+             "node": ["node", os.path.join(options.source, "peers/node_echo.js"), "{port}"]}
+    return server_words(installed.those_there(peers))
+
+
+def server_words(peers, *more):
+    """Server commands of {name: words}: `{port}` stands for the port."""
+    def command(words):
+        return lambda port, directory: [*(word.format(port=port) for word in words), *more]
+    return {name: command(words) for name, words in peers.items()}
+
+
 def idle(options):
-    """Memory of connections on which nothing happens, against raw epoll and Asio's coroutines."""
+    """Memory of connections on which nothing happens, against raw epoll and every peer."""
     room = idle_connections.room()
     count = min(room, idle_connections.LEAST) if options.quick else room
     program = lambda *words: lambda port, directory: [*words[:-1], os.path.join(options.bin, words[-1]), port]
@@ -214,7 +236,7 @@ def idle(options):
     http_raw = lambda port, _: [os.path.join(options.bin, "raw_epoll"), port, "http"]
     settings = [("a stream that waits in a read", idle_connections.plain, count,
                  {"raw epoll": program("raw_epoll"), "eddy, epoll": backend("epoll", "tcp_echo"),
-                  "eddy, io_uring": backend("io_uring", "tcp_echo"), "Asio coroutines": program("asio_coro")}),
+                  "eddy, io_uring": backend("io_uring", "tcp_echo"), **echo_peers(options, 16384)}),
                 ("HTTP, kept alive after a request", idle_connections.kept_alive, count,
                  {"raw epoll": http_raw, "eddy, epoll": backend("epoll", "http_hello"),
                   "eddy, io_uring": backend("io_uring", "http_hello"), "Beast coroutines": program("beast_http")}),
@@ -232,11 +254,16 @@ def idle(options):
         rows += [[setting, name, f"{connections:,}", f"{measured[setting, name]:,.0f}", f"{measured[setting, name] / base:.1f}"]
                  for name in peers]
     text = ("The growth of the server's private memory by /proc, bytes a connection: user memory alone, the kernel's sockets are\n"
-            "not in it. The clients are another process.\n\n")
+            "not in it. The clients are another process. Asio, tokio and Go have a buffer of 16 KiB a connection, as their\n"
+            "tutorials do; what counts is how much of it is touched.\n\n")
     text += table(["what", "server", "connections", "bytes each", "x the first"], rows)
     stream = "a stream that waits in a read"
     limit = 1536
-    return text, [(f"idle stream, {name}: KiB each", measured[stream, f"eddy, {name}"] / 1024, limit / 1024)
+    figures = {name: [value] for (setting, name), value in measured.items() if setting == stream}
+    peers = {name: values for name, values in figures.items() if name not in ("raw epoll", "eddy, epoll", "eddy, io_uring")}
+    idle_row = row("memory of an idle connection with a reader waiting", figures["eddy, epoll"], figures["raw epoll"], peers,
+                   "raw epoll", below=(400, "B"), ahead=True, but=["libuv"])
+    return text, [idle_row] + [(f"idle stream, {name}: KiB each", measured[stream, f"eddy, {name}"] / 1024, limit / 1024)
                   for name in ("epoll", "io_uring")]
 
 

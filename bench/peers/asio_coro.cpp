@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A peer: Boost.Asio's coroutines, TCP echo, io_context(1), as its documentation writes it.
 //
-//     $ asio_coro PORT
+//     $ asio_coro PORT [BYTES]        of each connection's buffer
 #include <boost/asio.hpp>
 
 #include <cstdlib>
+#include <vector>
 
 namespace {
 
@@ -12,12 +13,14 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using asio::use_awaitable;
 
+std::size_t buffer_size = 16384;
+
 asio::awaitable<void> session(tcp::socket socket) {
   try {
-    char buffer[65536];
+    std::vector<char> buffer(buffer_size);
     for (;;) {
       const auto count = co_await socket.async_read_some(asio::buffer(buffer), use_awaitable);
-      co_await asio::async_write(socket, asio::buffer(buffer, count), use_awaitable);
+      co_await asio::async_write(socket, asio::buffer(buffer.data(), count), use_awaitable);
     }
   } catch (const boost::system::system_error&) {
     // The peer is gone.
@@ -38,7 +41,8 @@ asio::awaitable<void> serve(unsigned short port) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc < 2) return 2;
+  if (argc > 2) buffer_size = std::strtoul(argv[2], nullptr, 10);
   asio::io_context io(1);
   asio::co_spawn(io, serve(static_cast<unsigned short>(std::atoi(argv[1]))), asio::detached);
   io.run();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A peer: Boost.Beast on Asio's coroutines, io_context(1). `/` greets, `/json` greets in JSON, `/file` sends the file.
 //
-//     $ beast_http PORT FILE
+//     $ beast_http PORT [FILE]
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -17,7 +17,7 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using asio::use_awaitable;
 
-const char* file_name;
+const char* file_name = "";
 
 template <class Body>
 http::response<Body> response_to(const http::request<http::string_body>& request, const char* type, typename Body::value_type body) {
@@ -75,8 +75,8 @@ asio::awaitable<void> serve(unsigned short port) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
-  file_name = argv[2];
+  if (argc < 2) return 2;
+  if (argc > 2) file_name = argv[2];
   asio::io_context io(1);
   asio::co_spawn(io, serve(static_cast<unsigned short>(std::atoi(argv[1]))), asio::detached);
   io.run();

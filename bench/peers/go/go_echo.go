@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A peer: Go's net, TCP echo, a goroutine a connection, GOMAXPROCS=1.
 //
-//	$ go_echo PORT
+//	$ go_echo PORT [BYTES]        of each connection's buffer
 package main
 
 import (
@@ -9,11 +9,12 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 )
 
-func serve(connection net.Conn) {
+func serve(connection net.Conn, size int) {
 	defer connection.Close()
-	buffer := make([]byte, 65536)
+	buffer := make([]byte, size)
 	for {
 		count, err := connection.Read(buffer)
 		if err != nil {
@@ -27,6 +28,10 @@ func serve(connection net.Conn) {
 
 func main() {
 	runtime.GOMAXPROCS(1)
+	size := 16384
+	if len(os.Args) > 2 {
+		size, _ = strconv.Atoi(os.Args[2])
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Args[1]) // Go sets TCP_NODELAY by itself
 	if err != nil {
 		log.Fatal(err)
@@ -36,6 +41,6 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		go serve(connection)
+		go serve(connection, size)
 	}
 }
