@@ -88,23 +88,29 @@ class Server:
     """A server, on core 0 unless said otherwise. `command(port, directory)` gives its words."""
 
     def __init__(self, command, cores="0"):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.directory = tempfile.TemporaryDirectory()
-        self.process = subprocess.Popen(pinned(cores, command(self.port, self.directory.name)),
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self._wait_until_it_listens()
+        for _ in range(3):  # a stranger may take the port before the server does
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+            self.directory = tempfile.TemporaryDirectory()
+            self.process = subprocess.Popen(pinned(cores, command(self.port, self.directory.name)),
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if self._listens():
+                return
+            self.stop()
+        raise SystemExit(f"bench: nobody answers on port {self.port}: {' '.join(self.process.args)}")
 
-    def _wait_until_it_listens(self):
-        for _ in range(200):
+    def _listens(self):
+        """True once it answers; false if it ends first, or is silent for 20 s."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
+                time.sleep(0.02)  # one that could not listen, while a stranger answers, has ended by then
+                return self.process.poll() is None
             except OSError:
                 time.sleep(0.02)
-        self.stop()
-        raise SystemExit(f"bench: nobody answers on port {self.port}: {' '.join(self.process.args)}")
+        return False
 
     def stop(self):
         self.process.send_signal(signal.SIGKILL)

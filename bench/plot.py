@@ -83,7 +83,7 @@ def drawn_row(figures, y, across, low):
     parts = [text(LEFT - 8, y + 17, figures["workload"].removesuffix(": server CPU"), "", "end")]
     for name, multiple in found.items():
         if name not in ("eddy", peer):
-            parts.append(f'<circle class="dot" cx="{across(multiple):.1f}" cy="{y + 7}" r="4">'
+            parts.append(f'<circle class="dot" cx="{across(multiple):.1f}" cy="{y + 2 * BAR + 7}" r="3">'
                          f"<title>{html.escape(name)} {shown(multiple)}</title></circle>")
     for kind, name, top in (("eddy", "eddy", y + 1), ("peer", peer, y + 2 + BAR)):
         if name not in found:

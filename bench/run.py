@@ -71,7 +71,8 @@ def summary_of(rows_by_suite):
 
 EXPLAINED = """Less is better. `eddy / limit`: the best of the rounds against the best of a hand-written program that does the same
 and nothing else, the median of the rounds' ratios, and how far eddy's rounds lie apart. `eddy / best peer` is below 1
-where eddy is ahead. A server's or a client's figure is its CPU time a request.
+where eddy is ahead. A server's or a client's figure is its CPU time a request. A row that names a unit or another base (`x …`) has that figure in
+the first column.
 
 """
 

@@ -248,6 +248,8 @@ def idle(options):
             server = Server(command)
             try:
                 measured[setting, name] = idle_connections.bytes_each(server, connect, connections)
+            except OSError as error:
+                raise SystemExit(f"bench: idle, {setting}, {name}: {error}") from error
             finally:
                 server.stop()
         base = max(measured[setting, next(iter(peers))], 1)

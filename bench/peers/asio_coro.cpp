@@ -5,7 +5,7 @@
 #include <boost/asio.hpp>
 
 #include <cstdlib>
-#include <vector>
+#include <memory>
 
 namespace {
 
@@ -17,10 +17,10 @@ std::size_t buffer_size = 16384;
 
 asio::awaitable<void> session(tcp::socket socket) {
   try {
-    std::vector<char> buffer(buffer_size);
+    const auto buffer = std::make_unique_for_overwrite<char[]>(buffer_size);
     for (;;) {
-      const auto count = co_await socket.async_read_some(asio::buffer(buffer), use_awaitable);
-      co_await asio::async_write(socket, asio::buffer(buffer.data(), count), use_awaitable);
+      const auto count = co_await socket.async_read_some(asio::buffer(buffer.get(), buffer_size), use_awaitable);
+      co_await asio::async_write(socket, asio::buffer(buffer.get(), count), use_awaitable);
     }
   } catch (const boost::system::system_error&) {
     // The peer is gone.
