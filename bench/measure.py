@@ -100,6 +100,10 @@ class Server:
             self.stop()
         raise SystemExit(f"bench: nobody answers on port {self.port}: {' '.join(self.process.args)}")
 
+    def __str__(self):
+        status = self.process.poll()
+        return " ".join(self.process.args[3:]) + (" (runs)" if status is None else f" (ended with status {status})")
+
     def _listens(self):
         """True once it answers; false if it ends first, or is silent for 20 s."""
         end = time.monotonic() + 20
@@ -123,7 +127,10 @@ def load(server, command, parse):
     def once():
         cpu, user, began = cpu_seconds(server.process.pid), user_seconds(server.process.pid), time.monotonic()
         own = own_seconds()
-        result = parse(output_of(command(server.port), cores="1"))
+        try:
+            result = parse(output_of(command(server.port), cores="1"))
+        except SystemExit as error:
+            raise SystemExit(f"{error}\nagainst {server}") from error
         elapsed = time.monotonic() - began
         cpu = cpu_seconds(server.process.pid) - cpu
         result["cpu_us"] = cpu / result["total"] * 1e6
