@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 
+#include <csignal>
 #include <cstdlib>
 
 #include "listener.hpp"
@@ -33,6 +34,7 @@ void on_connection(evconnlistener* listener, evutil_socket_t fd, sockaddr*, int,
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
+  std::signal(SIGPIPE, SIG_IGN);  // it writes to peers that are gone
   event_base* base = event_base_new();
   // Its accepted sockets inherit TCP_NODELAY, which libevent does not set.
   const int listener = bench::listen_on_loopback(std::atoi(argv[1]), SOCK_NONBLOCK);

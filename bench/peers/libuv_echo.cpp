@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <string>
 
@@ -62,6 +63,7 @@ void on_connection(uv_stream_t* listener, int status) {
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
+  std::signal(SIGPIPE, SIG_IGN);
   uv_loop_t* loop = uv_default_loop();
   uv_tcp_t listener;
   sockaddr_in address;
