@@ -7,7 +7,6 @@ connection, shared by all that are ready when there are many. With io_uring the 
 import collections
 import os
 import re
-import select
 import shutil
 import socket
 import subprocess
