@@ -327,7 +327,7 @@ void TransportCore::sent(std::size_t count) noexcept {
 }
 
 void TransportCore::after_flush() noexcept {
-  for (ListNode* node = drainers_.front(); node != drainers_.end(); node = node->next) task_of(*node).wake();
+  wake_drained();
   if (writing_paused_ && out_.size() <= limits_.low) push(resuming_);
   if (!out_.empty() || lost_) return;
   if (eof_wanted_ && !std::exchange(eof_sent_, true)) driver_->shut_down_writing();
@@ -410,22 +410,30 @@ void TransportCore::abort(std::exception_ptr error) noexcept {
 void TransportCore::lose(std::exception_ptr error) noexcept {
   if (std::exchange(lost_, true)) return;
   error_ = std::move(error);
-  for (ListNode* node = drainers_.front(); node != drainers_.end(); node = node->next) task_of(*node).wake();
+  wake_drained();
   push(life_);
 }
 
 namespace {
 
 void describe_drain(const TaskCore& task, Text& text) {
-  text.add("{} to take what was written", static_cast<const TransportCore*>(task.object)->describe());
+  text.add("{} to take what was written", static_cast<const TransportCore::Drained*>(task.object)->core().describe());
 }
 constexpr WaitOps kDrainOps{&cancel_at_once, &detach_listed, &describe_drain, nullptr, nullptr, "transport drain"};
 
 }  // namespace
 
+// Each only when enough has gone: sendfile() and start_tls() go on as if nothing were queued.
+void TransportCore::wake_drained() noexcept {
+  for (ListNode* node = drainers_.front(); node != drainers_.end(); node = node->next) {
+    TaskCore& task = task_of(*node);
+    if (static_cast<const Drained*>(task.object)->await_ready()) task.wake();
+  }
+}
+
 void TransportCore::Drained::await_suspend(std::coroutine_handle<> where) {
   TaskCore& task = current_task_core();
-  task.wait(where, kDrainOps, core_);
+  task.wait(where, kDrainOps, this);
   core_->drainers_.push_back(static_cast<WaitNode&>(task));
   waited_ = true;
 }

@@ -149,6 +149,7 @@ class TransportCore final : public Transport,
   void check_writable() const;
   void flush() noexcept;
   void after_flush() noexcept;
+  void wake_drained() noexcept;
   void maybe_pause() noexcept;
   void lose(std::exception_ptr error) noexcept;
   void finish() noexcept;
@@ -205,6 +206,7 @@ class TransportCore::Drained {
   bool await_ready() const noexcept { return core_->lost_ || core_->queued() <= most_; }
   void await_suspend(std::coroutine_handle<> where);
   void await_resume();
+  const TransportCore& core() const noexcept { return *core_; }
 
  private:
   TransportCore* core_;

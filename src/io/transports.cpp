@@ -86,7 +86,7 @@ Coro<> start_tls(TransportPtr transport, TlsStart tls) {
   auto& core = transport.core();
   if (core.is_closing()) throw RuntimeError(fmt::format("start TLS with {}: the transport is closed or closing", core.describe()));
   if (core.driver()->tls()) throw RuntimeError(fmt::format("start TLS with {}: it has TLS already", core.describe()));
-  co_await core.drained(0);
+  while (core.queued() > 0 && !core.is_closing()) co_await core.drained(0);  // others may write until we go on
   // RFC 2595, 2.1: what somebody put in front of the handshake would be taken for the peer's.
   if (core.has_unread()) throw RuntimeError(fmt::format("start TLS with {}: bytes came unencrypted before the handshake", core.describe()));
   if (core.is_closing()) throw_os_error(ECONNABORTED, "start TLS with " + core.describe());

@@ -82,8 +82,9 @@ LateFiles& take_files_over() {
 template <class F>
 void run_with_late_files(F body) {
   auto main = [&]() -> Coro<> {
+    auto& files = take_files_over();  // while no thread of the pool can look at the loop's back end
     auto folder = co_await fs::temporary_directory();
-    co_await body(take_files_over(), folder / "file");
+    co_await body(files, folder / "file");
   };
   eddy::run(eddy::timeout(20s, main()), {.backend = eddy::Backend::epoll});
 }
