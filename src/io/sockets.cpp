@@ -94,6 +94,10 @@ Coro<UniqueFd> connect_to(Address remote, Address local) {
   const auto operation = "connect to " + remote.str();
   UniqueFd fd = new_socket(remote.family(), operation);
   set_nodelay(fd.get());
+  if (local && local.port() == 0) {  // connect() takes the port then, which may serve other remote addresses, too
+    const int on = 1;
+    ::setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  }
   if (local && ::bind(fd.get(), static_cast<const sockaddr*>(local.data()), local.size()) != 0) {
     throw_os_error(errno, fmt::format("bind to {} in order to {}", local.str(), operation));
   }
@@ -120,7 +124,9 @@ UniqueFd listen_on(const Address& address, int backlog, bool reuse_address, bool
   if (address.family() == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (::bind(fd.get(), static_cast<const sockaddr*>(address.data()), address.size()) != 0 ||
       ::listen(fd.get(), backlog) != 0) {
-    throw_os_error(errno, operation);
+    const int failure = errno;
+    if (failure != EADDRINUSE || address.port() != 0) throw_os_error(failure, operation);
+    throw_os_error(failure, operation + ": no port is free; connections that ended may still hold them (TIME_WAIT)");
   }
   return fd;
 }

@@ -136,8 +136,7 @@ BACKEND_TEST(StreamWriting, STREAM_07_ASlowReaderHoldsTheWriterBack) {
   }
   EXPECT_LT(written, 64u * 1024 * 1024);
   co_await both.far.reader.readexactly(written / 2);
-  co_await eddy::sleep(20ms);
-  EXPECT_GT(written, before);
+  while (written == before) co_await eddy::sleep(1ms);
   task.cancel();
   co_await error_of<eddy::CancelledError>(task);
 }

@@ -27,6 +27,12 @@ std::size_t open_descriptors() {
   return count;
 }
 
+// With a reset, no TIME_WAIT stays behind: tens of thousands of them would leave no port to the tests that run beside.
+void end_by_reset(const UniqueFd& fd, bool on = true) {
+  const linger option{on, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_LINGER, &option, sizeof option);
+}
+
 struct SilentWatch final : IoWatch {
   SilentWatch(int descriptor, unsigned wanted, bool changes_only) {
     fd = descriptor;
@@ -60,6 +66,10 @@ class Storm {
 
  private:
   int pick(int below) { return static_cast<int>(random_() % static_cast<unsigned>(below)); }
+  void close(UniqueFd& peer) {
+    end_by_reset(peer, pick(2));
+    peer.reset();
+  }
   void poll_perhaps() {
     if (!pick(2)) return;
     backend_->poll(0);
@@ -70,6 +80,7 @@ class Storm {
     std::vector<std::unique_ptr<SilentWatch>> watches;
     std::vector<SocketPair> pairs(static_cast<std::size_t>(count));
     for (auto& pair : pairs) {
+      end_by_reset(pair.theirs);
       watches.push_back(std::make_unique<SilentWatch>(pair.ours.get(), pick(2) ? kReadable : kReadable | kWritable, pick(2)));
       backend_->watch(*watches.back());
     }
@@ -92,13 +103,14 @@ class Storm {
       SocketPair pair;
       sinks.push_back(std::make_unique<CollectingSink>(4096));
       sinks.back()->open(*backend_, std::move(pair.ours), pick(2));
+      end_by_reset(pair.theirs);
       peers.push_back(std::move(pair.theirs));
     }
     poll_perhaps();
     for (auto& peer : peers) {
       const auto size = static_cast<std::size_t>(pick(4) ? pick(100) : pick(40'000));
       if (pick(2)) ::send(peer.get(), bytes_.data(), size, MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (pick(8) == 0) peer.reset();
+      if (pick(8) == 0) close(peer);
     }
     poll_perhaps();
     for (auto& sink : sinks) {
@@ -121,6 +133,7 @@ class Storm {
     auto listener = backend_->make_listener(fd.release(), sink);
     poll_perhaps();
     const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    end_by_reset(client);
     if (pick(2)) ::connect(client.get(), reinterpret_cast<sockaddr*>(&address), size);
     // A connect on its way: a watch for its end, as connect_to() has it.
     SilentWatch connecting(client.get(), kWritable, false);
@@ -143,13 +156,14 @@ class Storm {
       const int room = 4096;
       ::setsockopt(sinks.back()->driver->fd(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
       sinks.back()->send(bytes_);  // more than there is room
+      end_by_reset(pair.theirs);
       peers.push_back(std::move(pair.theirs));
     }
     poll_perhaps();
     for (auto& peer : peers) {
       char some[4096];
       if (pick(2)) (void)::recv(peer.get(), some, sizeof some, MSG_DONTWAIT);
-      if (pick(8) == 0) peer.reset();
+      if (pick(8) == 0) close(peer);
     }
     poll_perhaps();
     for (auto& sink : sinks) sink->driver.reset();

@@ -116,9 +116,14 @@ TEST(Reactor, TWI_03_RunsTimersThreadsServersAndClients) {
   };
   eddy::twisted::Reactor reactor;
   reactor.call_when_running([&] { log("running", reactor.running()); });
-  reactor.listen_tcp(0, eddy::twisted::Factory::for_protocol<Echo>(), "127.0.0.1").add_callback([&](const eddy::Server& server) {
+  auto listening = reactor.listen_tcp(0, eddy::twisted::Factory::for_protocol<Echo>(), "127.0.0.1");
+  listening.add_callback([&](const eddy::Server& server) {
     log("listening");
     return reactor.connect_tcp("127.0.0.1", server.port(), eddy::twisted::Factory::for_protocol<Asker>(&log, &reactor));
+  });
+  listening.add_errback([&](const Failure& failure) {
+    log(failure.message());
+    reactor.stop();
   });
   auto late = reactor.call_later(1h, [] {});
   std::thread other([&] { reactor.call_from_thread([&] { late.cancel(); }); });
