@@ -18,6 +18,7 @@ import time
 
 import installed
 import plot
+import suite_books
 import suite_core
 import suite_crawl
 import suite_network
@@ -27,7 +28,8 @@ from summary import ratio_row, summary_table, verdicts
 
 SUITES = {"core": suite_core.core, "generators": suite_core.generators, "workers": suite_core.workers,
           "echo": suite_network.echo, "http": suite_network.http, "client": suite_network.client, "crawl": suite_crawl.crawl,
-          "compile": suite_programs.compile_times, "start": suite_programs.start, **suites.SUITES}
+          "compile": suite_programs.compile_times, "start": suite_programs.start, "books": suite_books.books,
+          **suites.SUITES}
 # Those that the marks of the summary need take all rounds; in a run of everything the others take this many.
 MARKED = {"core", "echo", "http", "client", "crawl", "compile"}
 ROUNDS_BESIDE = 2

@@ -3,7 +3,7 @@
 
 #include <coroutine>
 #include <cstddef>
-#include <deque>
+#include <eddy/detail/ring_buffer.hpp>
 #include <eddy/detail/list.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <eddy/exceptions.hpp>
@@ -91,8 +91,7 @@ class ChannelCore : public ChannelBase {
   std::optional<T> try_receive() {
     std::optional<T> item;
     if (!items_.empty()) {
-      item.emplace(std::move(items_.front()));
-      items_.pop_front();
+      item.emplace(items_.pop_front());
     }
     if (auto* sender = static_cast<ItemSlot*>(hand_over(Side::send))) {
       if (item) items_.push_back(std::move(*sender->item));
@@ -105,7 +104,7 @@ class ChannelCore : public ChannelBase {
   void discard() noexcept { items_.clear(); }
 
  private:
-  std::deque<T> items_;
+  RingBuffer<T> items_;
 };
 
 /// One open end of a channel.

@@ -62,6 +62,12 @@ struct PromiseBase {
     line = static_cast<std::uint32_t>(at);
     return static_cast<A&&>(awaitable);
   }
+  template <Awaitable A>
+    requires PlainAwaiter<A>
+  AwaiterInPlace<std::remove_reference_t<A>> await_transform(A&& awaiter, int at = __builtin_LINE()) noexcept {
+    line = static_cast<std::uint32_t>(at);
+    return {awaiter};
+  }
   template <class T>
   std::suspend_never await_transform(Coro<T>&) noexcept {
     static_assert(kNever<T>, "eddy: a Coro is awaited once, where it is made or as std::move(coro); to await it "

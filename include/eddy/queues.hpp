@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <coroutine>
 #include <cstddef>
-#include <deque>
 #include <eddy/detail/list.hpp>
+#include <eddy/detail/ring_buffer.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <eddy/locks.hpp>
 #include <type_traits>
@@ -48,7 +48,7 @@ class QueueBase {
   enum class Side : bool { get, put };
 
   /// Whether a waiter of this side may go on, if only to throw.
-  bool may_go_on(Side side) const noexcept { return shut_down_ || (side == Side::get ? !empty() : !full()); }
+  bool may_go_on(Side side) const noexcept { return (side == Side::get ? !empty() : !full()) || shut_down_; }
   void enqueue(Side side, TaskCore& task, std::coroutine_handle<> where);
   void finish_wait(Side side, TaskCore& task);
 
@@ -92,9 +92,9 @@ class QueueBase {
 
   std::size_t maxsize_;
   std::size_t size_ = 0;
-  std::size_t unfinished_ = 0;
   bool shut_down_ = false;
   List getters_, putters_;
+  std::size_t unfinished_ = 0;
   Event finished_{"the items of a queue to be done"};
   const QueueSources* sources_ = nullptr;
 };
@@ -171,7 +171,7 @@ class BasicQueue : public QueueBase {
     check_shutdown_now();
     if (immediate) {
       const auto left = qsize();
-      items_ = Items();
+      items_.clear();
       discarded(left);
     }
     shut_down();
@@ -185,14 +185,11 @@ template <class T>
 class FifoItems {
  public:
   void add(T item) { items_.push_back(std::move(item)); }
-  T take() {
-    T item = std::move(items_.front());
-    items_.pop_front();
-    return item;
-  }
+  T take() { return items_.pop_front(); }
+  void clear() noexcept { items_.clear(); }
 
  private:
-  std::deque<T> items_;
+  RingBuffer<T> items_;
 };
 
 template <class T>
@@ -204,6 +201,7 @@ class LifoItems {
     items_.pop_back();
     return item;
   }
+  void clear() noexcept { items_.clear(); }
 
  private:
   std::vector<T> items_;
@@ -229,6 +227,7 @@ class PriorityItems {
     items_.pop_back();
     return item;
   }
+  void clear() noexcept { items_.clear(); }
 
  private:
   static bool after(const T& a, const T& b) { return Less()(b, a); }

@@ -94,9 +94,11 @@ class AnyTask {
 
 namespace detail {
 
-/// Destroys a task's root frame and ends the task as its coroutine ended.
-void conclude_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<> frame, Outcome outcome,
-                   std::exception_ptr error) noexcept;
+/// Destroys a task's root frame and ends the task as its coroutine ended: with a value, which has been taken out of it.
+void conclude_task(TaskCore& task, std::coroutine_handle<> frame) noexcept;
+/// With an exception.
+void conclude_failed_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<> frame, Outcome outcome,
+                          std::exception_ptr error) noexcept;
 
 template <class T>
 struct TaskBox final : TaskCore, Pooled {
@@ -111,11 +113,12 @@ struct TaskBox final : TaskCore, Pooled {
     auto frame = Frame::from_address(core.root);
     auto& result = frame.promise().result;
     [[maybe_unused]] auto& box = static_cast<TaskBox&>(core);
-    const Outcome outcome = result.outcome();
-    if (outcome != Outcome::value) return conclude_task(core, frame.promise(), frame, outcome, result.error());
+    if (result.outcome() != Outcome::value) [[unlikely]] {
+      return conclude_failed_task(core, frame.promise(), frame, result.outcome(), result.error());
+    }
     if constexpr (std::is_reference_v<T>) box.holder.set(*result.value());
     else if constexpr (!std::is_void_v<T>) box.holder.set(std::move(result.value()));
-    conclude_task(core, frame.promise(), frame, outcome, nullptr);
+    conclude_task(core, frame);
   }
   static constexpr FutureOps kOps{&destroy_box, &collect_result};
 };

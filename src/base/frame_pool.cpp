@@ -17,7 +17,7 @@ using Origins = std::unordered_map<const void*, NativeStack>;
 constinit thread_local Origins* origins = nullptr;  // null: not kept
 
 void empty_pool(std::uint32_t held) noexcept {
-  for (std::size_t index = 0; index <= kPoolClasses; ++index) {
+  for (std::size_t index = 0; index < kPoolClasses; ++index) {
     while (auto* block = frame_pool.free_blocks[index]) {
       frame_pool.free_blocks[index] = block->next;
       std::free(block);
@@ -71,8 +71,7 @@ const NativeStack* frame_origin(const void* block) noexcept {
 
 void* pool_refill(std::size_t bytes) {
   pool_owner.touch();
-  const std::size_t rounded = (bytes + kPoolGrain - 1) / kPoolGrain * kPoolGrain;
-  void* const memory = std::malloc(rounded);
+  void* const memory = std::malloc(pool_block_size(pool_class(bytes)));
   if (!memory) throw std::bad_alloc();
   if (origins) [[unlikely]] note_origin(memory);
   return memory;

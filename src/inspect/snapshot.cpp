@@ -129,7 +129,7 @@ LoopSnapshot snapshot_of(Loop& loop) {
   now.thread_id = loop.thread_id();
   now.backend = loop.backend->name();
   now.condition = "running";
-  now.tasks.reserve(loop.task_count);
+  now.tasks.reserve(loop.task_count());
   for (auto* node = loop.all_tasks.front(); node != loop.all_tasks.end(); node = node->next) {
     now.tasks.push_back(snapshot_of(task_in_list(*node)));
   }
@@ -142,8 +142,8 @@ std::vector<std::string> cycles_in(const std::vector<TaskSnapshot>& tasks, bool 
 }
 
 std::string describe_deadlock(Loop& loop) {
-  auto text = fmt::format("deadlock: {} task{} and nothing is left that could wake {}", loop.task_count,
-                          loop.task_count == 1 ? " waits" : "s wait", loop.task_count == 1 ? "it" : "them");
+  auto text = fmt::format("deadlock: {} task{} and nothing is left that could wake {}", loop.task_count(),
+                          loop.task_count() == 1 ? " waits" : "s wait", loop.task_count() == 1 ? "it" : "them");
   for (auto* node = loop.all_tasks.front(); node != loop.all_tasks.end(); node = node->next) {
     text += "\n  " + describe_await_chain(task_in_list(*node));
   }

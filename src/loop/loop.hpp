@@ -131,6 +131,8 @@ class Loop final : public LoopCore {
   void turn();
   void poll();
   void run_ready();
+  template <class Run>
+  void run_each(Run run);
   void wait_for_kernel(std::int64_t timeout);
   void check_deadlock();
   bool signals_pending() const noexcept;

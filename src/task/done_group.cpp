@@ -41,6 +41,7 @@ void DoneGroup::add(FutureCore& member) noexcept {
   Member& node = members_[added_++];
   node.group = this;
   node.drop = &drop_member;
+  node.wants_call = &wants_member_call;
   ++pending_;
   if (owning_ && member.done()) {
     node.was_done = true;
@@ -48,6 +49,7 @@ void DoneGroup::add(FutureCore& member) noexcept {
     return;
   }
   ++references_;
+  if (member.done()) ++queued_;
   node.attach(member, &run_member);
 }
 
@@ -55,6 +57,7 @@ void DoneGroup::run_member(ReadyNode& node, Dispatch how) noexcept {
   auto& self = static_cast<Member&>(static_cast<DoneNode&>(node));
   DoneGroup* group = self.group;
   FutureCore* member = std::exchange(self.target, nullptr);
+  --group->queued_;
   if (how == Dispatch::run) group->member_done(*member);
   member->release();
   group->release();
@@ -65,6 +68,21 @@ void DoneGroup::drop_member(DoneNode& node) noexcept {
   self.target = nullptr;
   --self.group->pending_;
   self.group->release();
+}
+
+// As long as no callback is queued, its place among them does not matter, and the last member has one.
+bool DoneGroup::wants_member_call(DoneNode& node, FutureState how) noexcept {
+  auto& self = static_cast<Member&>(node);
+  DoneGroup& group = *self.group;
+  const bool counts_alone = how == FutureState::finished && group.until_ != Until::first_done;
+  if (!counts_alone || group.queued_ > 0 || group.pending_ == 1) {
+    ++group.queued_;
+    return true;
+  }
+  --group.pending_;
+  --group.references_;
+  self.target = nullptr;
+  return false;
 }
 
 void DoneGroup::member_done(FutureCore& member) noexcept {

@@ -22,11 +22,8 @@ bool current_exception_is_cancelled() noexcept {
 
 void throw_no_result() { throw InvalidStateError("the coroutine has no result: it has not ended"); }
 
-FutureCore::~FutureCore() {
-  if (state == FutureState::failed || state == FutureState::cancelled) error.~exception_ptr();
-}
-
-void FutureCore::destroy() noexcept {
+// Before its end: an exception that nobody saw is told, and those who wait for it learn that they wait in vain.
+void FutureCore::let_go() noexcept {
   if (flags & kUnread) {
     flags &= static_cast<std::uint8_t>(~kUnread);
     const auto what = is_task() ? fmt::format("task {}", describe_task(static_cast<TaskCore&>(*this))) : "a future";
@@ -43,7 +40,6 @@ void FutureCore::destroy() noexcept {
     auto& callback = static_cast<DoneNode&>(node);
     if (callback.drop) callback.drop(callback);
   }
-  ops->destroy(*this);
 }
 
 void FutureCore::finish(FutureState how) noexcept {
@@ -56,6 +52,7 @@ void FutureCore::finish(FutureState how) noexcept {
       continue;
     }
     auto& callback = static_cast<DoneNode&>(node);
+    if (callback.wants_call && !callback.wants_call(callback, how)) continue;
     callback.target = this;
     retain();
     loop->ready.push(callback);
@@ -88,11 +85,10 @@ void break_promise(FutureCore& core) noexcept {
   core.finish_with_error(std::make_exception_ptr(BrokenPromiseError("the promise was destroyed without a result")));
 }
 
-void FutureCore::rethrow() {
+std::exception_ptr FutureCore::take_failure() {
   throw_unless_done();
   flags &= static_cast<std::uint8_t>(~kUnread);
-  if (state == FutureState::cancelled && !error) throw CancelledError();
-  std::rethrow_exception(error);
+  return failure();
 }
 
 std::exception_ptr FutureCore::failure() const noexcept {

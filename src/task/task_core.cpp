@@ -12,6 +12,7 @@
 #include "base/frame_origins.hpp"
 #include "loop/loop.hpp"
 #include "loop/report.hpp"
+#include "loop/step.hpp"
 #include "task/task_extra.hpp"
 
 namespace eddy::detail {
@@ -23,38 +24,11 @@ TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handl
   references = 2;  // the first handle's, and the loop's until the task ends
   run = &TaskCore::first_step;
   loop->all_tasks.push_back(static_cast<TaskListNode&>(*this));
-  ++loop->task_count;
   ++loop->tasks_made;
   if (loop->hooks) [[unlikely]] loop->hooks->made(*this);
 }
 
-TaskCore::~TaskCore() { delete extra; }
-
-[[gnu::always_inline]] inline void TaskCore::resume() noexcept {
-  this_thread.task = this;
-  std::exchange(resume_point, nullptr).resume();
-  while (flags & kContinue) {
-    flags &= static_cast<std::uint8_t>(~kContinue);
-    std::exchange(resume_point, nullptr).resume();
-  }
-  this_thread.task = nullptr;
-
-  if (resume_point) {
-    // It asked for its own cancellation before it came to wait.
-    if ((flags & kMustCancel) && waiting()) [[unlikely]] {
-      if (WaitNode::ops->cancel(*this) == CancelResult::accepted) flags &= static_cast<std::uint8_t>(~kMustCancel);
-    }
-    return;
-  }
-  if (!std::coroutine_handle<>::from_address(root).done()) [[unlikely]] die_suspended_on_nothing(*this);
-  FutureCore::ops->collect(*this);
-}
-
-inline void TaskCore::run_step() noexcept {
-  ++loop->steps;
-  if (loop->hooks) [[unlikely]] return run_watched_step();
-  resume();
-}
+void TaskCore::drop_extra() noexcept { delete extra; }
 
 // The hooks may be others, or gone, after the step.
 [[gnu::cold]] void TaskCore::run_watched_step() noexcept {
@@ -93,27 +67,43 @@ void TaskCore::end_unstarted() noexcept {
   auto frame = std::coroutine_handle<PromiseBase>::from_address(root);
   auto message = take_cancellation();
   const QuietDestruction quiet;
-  conclude_task(*this, frame.promise(), frame, Outcome::cancelled, std::move(message));
+  conclude_failed_task(*this, frame.promise(), frame, Outcome::cancelled, std::move(message));
 }
 
-void conclude_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<> frame, Outcome outcome,
-                   std::exception_ptr error) noexcept {
-  if (outcome == Outcome::error) remember_origin(task, promise);
-  frame.destroy();  // parameters die when the coroutine ends, before anybody hears of it
+namespace {
+
+// Parameters die when the coroutine ends, before anybody hears of it.
+void leave_loop(TaskCore& task, std::coroutine_handle<> frame) noexcept {
+  frame.destroy();
   task.resume_point = nullptr;
   static_cast<TaskListNode&>(task).unlink();
-  --task.loop->task_count;
+  LoopCore& loop = *task.loop;
+  ++loop.tasks_ended;
   if (task.extra) drop_level_cancel(task);
-  if (task.loop->hooks) [[unlikely]] task.loop->hooks->ended(task);
-  if (outcome == Outcome::error) {
+  if (loop.hooks) [[unlikely]] loop.hooks->ended(task);
+}
+
+}  // namespace
+
+void conclude_task(TaskCore& task, std::coroutine_handle<> frame) noexcept {
+  leave_loop(task, frame);
+  if (task.flags & kMustCancel) [[unlikely]] task.finish_cancelled(task.take_cancellation());
+  else task.finish_with_value();
+  task.release();
+}
+
+void conclude_failed_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<> frame, Outcome outcome,
+                          std::exception_ptr error) noexcept {
+  if (outcome == Outcome::cancelled) {
+    leave_loop(task, frame);
+    task.finish_cancelled(std::move(error));
+  } else {
+    remember_origin(task, promise);
+    leave_loop(task, frame);
     const bool ends = ends_the_loop(error);
     if (ends) Loop::of(*task.loop).interrupt(error);
     task.finish_with_error(std::move(error));
     if (ends) task.flags &= static_cast<std::uint8_t>(~kUnread);
-  } else if (outcome == Outcome::cancelled || (task.flags & kMustCancel)) {
-    task.finish_cancelled(outcome == Outcome::cancelled ? std::move(error) : task.take_cancellation());
-  } else {
-    task.finish_with_value();
   }
   task.release();
 }
@@ -144,13 +134,11 @@ std::exception_ptr TaskCore::take_cancellation() noexcept {
   return std::make_exception_ptr(CancelledError(std::exchange(extra->cancel_message, nullptr)));
 }
 
-void TaskCore::throw_cancelled() {
-  if (extra && extra->failure) {
-    flags &= static_cast<std::uint8_t>(~(kMustCancel | kWaitCancelled));
-    std::rethrow_exception(std::exchange(extra->failure, nullptr));
-  }
-  if (auto with_message = take_cancellation()) std::rethrow_exception(with_message);
-  throw CancelledError();
+// What a cancelled wait throws; null for a CancelledError without a message.
+std::exception_ptr TaskCore::take_reason() noexcept {
+  if (!extra || !extra->failure) return take_cancellation();
+  flags &= static_cast<std::uint8_t>(~(kMustCancel | kWaitCancelled));
+  return std::exchange(extra->failure, nullptr);
 }
 
 void TaskCore::abandon() noexcept {
@@ -158,7 +146,7 @@ void TaskCore::abandon() noexcept {
   flags &= static_cast<std::uint8_t>(~kWaiting);
   auto frame = std::coroutine_handle<PromiseBase>::from_address(root);
   const QuietDestruction quiet;
-  conclude_task(*this, frame.promise(), frame, Outcome::cancelled, nullptr);
+  conclude_failed_task(*this, frame.promise(), frame, Outcome::cancelled, nullptr);
 }
 
 void die_suspended_on_nothing(const TaskCore& task) noexcept {

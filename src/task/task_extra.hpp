@@ -81,7 +81,6 @@ void rearm_level_cancel(TaskCore& task) noexcept;
 /// Takes that back.
 void drop_level_cancel(TaskCore& task) noexcept;
 void remember_origin(TaskCore& task, const PromiseBase& promise) noexcept;
-[[noreturn]] void die_suspended_on_nothing(const TaskCore& task) noexcept;
 
 /// While it lives, a signal handler on this thread does not look at names.
 struct NameChange {

@@ -32,6 +32,24 @@ concept FreeAwaitable = requires(A&& a) { operator co_await(static_cast<A&&>(a))
 template <class A>
 concept Awaitable = MemberAwaitable<A> || FreeAwaitable<A> || Awaiter<std::remove_reference_t<A>>;
 
+/// Awaited as it is, without an operator co_await.
+template <class A>
+concept PlainAwaiter = Awaiter<std::remove_reference_t<A>> && !MemberAwaitable<A> && !FreeAwaitable<A>;
+
+/// Stands for an awaiter that lives until its co_await ends. Given the awaiter itself, g++ 12 moves it to a second
+/// place in the frame.
+template <class A>
+struct AwaiterInPlace {
+  A& awaiter;
+
+  decltype(auto) await_ready() noexcept(noexcept(awaiter.await_ready())) { return awaiter.await_ready(); }
+  template <class Promise>
+  decltype(auto) await_suspend(std::coroutine_handle<Promise> where) noexcept(noexcept(awaiter.await_suspend(where))) {
+    return awaiter.await_suspend(where);
+  }
+  decltype(auto) await_resume() noexcept(noexcept(awaiter.await_resume())) { return awaiter.await_resume(); }
+};
+
 template <class A>
 decltype(auto) awaiter_of(A&& a) {
   if constexpr (MemberAwaitable<A>) return static_cast<A&&>(a).operator co_await();

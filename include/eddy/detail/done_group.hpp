@@ -12,7 +12,8 @@
 namespace eddy::detail {
 
 /// Counts the ends of its members and wakes the task that awaits it, as asyncio does: a member's end is a
-/// callback in the ready queue, which wakes the task, which runs on the turn after.
+/// callback in the ready queue, which wakes the task, which runs on the turn after. A value that cannot end the
+/// group is counted without one.
 ///
 /// Counted: the awaiter holds one reference, each member that has not been heard of one more, because a
 /// callback in the ready queue cannot be called back.
@@ -60,6 +61,7 @@ class DoneGroup {
   }
   static void run_member(ReadyNode& node, Dispatch how) noexcept;
   static void drop_member(DoneNode& node) noexcept;
+  static bool wants_member_call(DoneNode& node, FutureState how) noexcept;
 
   static CancelResult cancel_wait(TaskCore& task) noexcept;
   static void detach_wait(TaskCore& task) noexcept;
@@ -74,7 +76,8 @@ class DoneGroup {
 
   std::unique_ptr<Member[]> members_;
   std::size_t added_ = 0;
-  std::size_t pending_ = 0;
+  std::size_t pending_ = 0;  // not heard of
+  std::size_t queued_ = 0;   // of those, with a callback in the ready queue
   std::size_t references_ = 1;
   TaskCore* waiter_ = nullptr;
   Timer* timer_ = nullptr;

@@ -24,15 +24,19 @@
 
 namespace eddy::detail {
 
-inline constexpr std::size_t kPoolGrain = 32;                   // bytes between size classes
-inline constexpr std::size_t kPoolClasses = 4096 / kPoolGrain;  // blocks above 4 KiB are malloc's
+inline constexpr std::size_t kPoolGrain = 16;                   // bytes between size classes
+inline constexpr std::size_t kPoolClasses = 4096 / kPoolGrain;  // larger blocks are malloc's
+
+// 8, 24, 40, … bytes: malloc puts 8 bytes in front of a block and rounds the sum up to 16.
+constexpr std::size_t pool_class(std::size_t bytes) { return (bytes + kPoolGrain / 2 - 1) / kPoolGrain; }
+constexpr std::size_t pool_block_size(std::size_t index) { return index * kPoolGrain + kPoolGrain / 2; }
 
 struct FramePool {
   struct Block {
     Block* next;
   };
-  Block* free_blocks[kPoolClasses + 1];
-  std::uint32_t held[kPoolClasses + 1];
+  Block* free_blocks[kPoolClasses];
+  std::uint32_t held[kPoolClasses];
 };
 extern constinit thread_local FramePool frame_pool;
 
@@ -43,8 +47,8 @@ inline constexpr std::size_t kPoolBytesHeld = 256 * 1024;  // a class and thread
 
 inline void* pool_allocate(std::size_t bytes) {
 #if EDDY_POOLS
-  const std::size_t index = (bytes + kPoolGrain - 1) / kPoolGrain;
-  if (index <= kPoolClasses) [[likely]] {
+  const std::size_t index = pool_class(bytes);
+  if (index < kPoolClasses) [[likely]] {
     auto& pool = frame_pool;
     if (auto* block = pool.free_blocks[index]) [[likely]] {
       pool.free_blocks[index] = block->next;
@@ -58,10 +62,10 @@ inline void* pool_allocate(std::size_t bytes) {
 
 inline void pool_deallocate(void* memory, std::size_t bytes) noexcept {
 #if EDDY_POOLS
-  const std::size_t index = (bytes + kPoolGrain - 1) / kPoolGrain;
-  if (index <= kPoolClasses) [[likely]] {
+  const std::size_t index = pool_class(bytes);
+  if (index < kPoolClasses) [[likely]] {
     auto& pool = frame_pool;
-    if (pool.held[index] * index < kPoolBytesHeld / kPoolGrain) [[likely]] {
+    if (pool.held[index] * (index + 1) < kPoolBytesHeld / kPoolGrain) [[likely]] {
       auto* block = static_cast<FramePool::Block*>(memory);
       block->next = pool.free_blocks[index];
       pool.free_blocks[index] = block;

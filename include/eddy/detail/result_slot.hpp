@@ -33,9 +33,10 @@ class ResultSlot {
   const std::exception_ptr& error() const noexcept { return error_; }
   Stored<T>& value() noexcept { return value_; }
 
+  /// A second time only if a local's destructor threw behind a co_return, and that was caught.
   template <class U>
   void set_value(U&& value) {
-    clear();
+    if constexpr (!std::is_trivially_destructible_v<Stored<T>>) clear();
     if constexpr (std::is_reference_v<T>) ::new (static_cast<void*>(&value_)) Stored<T>(__builtin_addressof(value));
     else ::new (static_cast<void*>(&value_)) T(static_cast<U&&>(value));
     outcome_ = Outcome::value;
@@ -76,10 +77,7 @@ class ResultSlot<void> {
  public:
   Outcome outcome() const noexcept { return outcome_; }
   const std::exception_ptr& error() const noexcept { return error_; }
-  void set_value() noexcept {
-    error_ = nullptr;
-    outcome_ = Outcome::value;
-  }
+  void set_value() noexcept { outcome_ = Outcome::value; }
   void set_current_exception() noexcept {
     outcome_ = current_exception_is_cancelled() ? Outcome::cancelled : Outcome::error;
     error_ = std::current_exception();

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// First in, first out (for queues.hpp, channels.hpp).
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace eddy::detail {
+
+/// A ring of places, a power of two of them, that grows and does not shrink while it holds anything. Empty, it starts
+/// over at its first place, and gives a large ring back.
+template <class T>
+class RingBuffer {
+ public:
+  RingBuffer() = default;
+  RingBuffer(const RingBuffer&) = delete;
+  RingBuffer& operator=(const RingBuffer&) = delete;
+  ~RingBuffer() { clear(); }
+
+  bool empty() const noexcept { return size_ == 0; }
+  std::size_t size() const noexcept { return size_; }
+
+  /// If it throws (no memory, a copy that fails), nothing has changed.
+  void push_back(T&& item) {
+    if (size_ == capacity_) [[unlikely]] grow();
+    std::construct_at(&at(size_), std::move(item));
+    ++size_;
+  }
+  T pop_front() {
+    T& first = at(0);
+    T item = std::move(first);
+    std::destroy_at(&first);
+    first_ = (first_ + 1) & (capacity_ - 1);
+    if (--size_ == 0) restart();
+    return item;
+  }
+  void clear() noexcept {
+    for (std::size_t i = 0; i < size_; ++i) std::destroy_at(&at(i));
+    size_ = first_ = 0;
+    release();
+  }
+
+ private:
+  static constexpr std::size_t kFirstCapacity = 8, kBytesKept = 64 * 1024;
+
+  T& at(std::size_t index) const noexcept { return places_[(first_ + index) & (capacity_ - 1)]; }
+
+  void restart() noexcept {
+    first_ = 0;
+    if (capacity_ * sizeof(T) > kBytesKept) [[unlikely]] release();
+  }
+  void release() noexcept {
+    if (places_) std::allocator<T>().deallocate(places_, capacity_);
+    places_ = nullptr;
+    capacity_ = 0;
+  }
+  [[gnu::noinline]] void grow() {
+    RingBuffer larger;
+    larger.capacity_ = capacity_ ? capacity_ * 2 : kFirstCapacity;
+    larger.places_ = std::allocator<T>().allocate(larger.capacity_);
+    for (; larger.size_ < size_; ++larger.size_) {
+      std::construct_at(&larger.places_[larger.size_], std::move_if_noexcept(at(larger.size_)));
+    }
+    std::swap(places_, larger.places_);
+    std::swap(capacity_, larger.capacity_);
+    std::swap(first_, larger.first_);
+  }
+
+  T* places_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t first_ = 0;
+  std::size_t size_ = 0;
+};
+
+}  // namespace eddy::detail
