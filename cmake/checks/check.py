@@ -160,6 +160,14 @@ def check_documents():
             yield f"{name_of(path)}: {error}"
 
 
+def check_patches():
+    """A patch that a bench applies is kept up with the code that it changes."""
+    for path in tracked("bench/*.patch"):
+        done = subprocess.run(["git", "apply", "--check", str(path)], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode != 0:
+            yield f"{name_of(path)}: does not apply: {done.stderr.splitlines()[0]}"
+
+
 # --- the g++ 12 lint ------------------------------------------------------------------------------------
 
 RULES = {
@@ -239,7 +247,7 @@ def check_coroutines():
 
 def main(arguments):
     checks = [check_layers, check_lengths, check_marks, check_links, check_file_sets, check_first_lines,
-              check_public_includes, check_documents, check_semantics]
+              check_public_includes, check_documents, check_semantics, check_patches]
     if "--no-lint" not in arguments:
         checks.append(check_coroutines)
     findings = 0
