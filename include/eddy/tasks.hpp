@@ -134,7 +134,7 @@ void start_task_specially(TaskCore& task, TaskOptions options);
 
 /// Puts a new task onto the ready queue, or wherever the options and the loop's factory send it.
 inline void start_task(TaskCore& task, const TaskOptions& options) {
-  if (options.context || options.eager_start || task.loop->task_factory || has_context()) [[unlikely]] {
+  if (options.context || options.eager_start || task.loop->starts_are_special || has_context()) [[unlikely]] {
     return start_task_specially(task, options);
   }
   if (!options.name.empty()) name_task(task, options.name);

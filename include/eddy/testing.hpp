@@ -23,7 +23,7 @@ namespace eddy::detail {
 /// Whether other tasks could run since it was made.
 class Checkpoints {
  public:
-  Checkpoints() : loop_(running_loop_core()), steps_(loop_.steps) {}
+  Checkpoints() : loop_(running_loop_core()), steps_(loop_.steps()) {}
   /// Throws std::logic_error unless they could, or could not, as `wanted`.
   void check(bool wanted) const;
 

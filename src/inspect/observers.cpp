@@ -45,6 +45,7 @@ Observers& Observers::of(Loop& loop) {
 void Observers::connect() noexcept {
   loop_.hooks = debug_ || !instruments_.empty() ? this : nullptr;
   loop_.instruments = debug_ ? this : nullptr;
+  loop_.watchers_changed();
 }
 
 void Observers::add(Instrument& instrument) {

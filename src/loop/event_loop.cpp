@@ -195,6 +195,7 @@ void EventLoop::set_handler(detail::ExceptionHandler handler) {
 void EventLoop::set_factory(detail::TaskFactory factory) {
   loop_->own_task_factory = factory ? std::make_unique<detail::TaskFactory>(std::move(factory)) : nullptr;
   loop_->task_factory = loop_->own_task_factory.get();
+  loop_->watchers_changed();
 }
 
 void EventLoop::call_exception_handler(const ExceptionContext& context) {

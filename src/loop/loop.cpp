@@ -51,10 +51,9 @@ LoopMetrics Loop::metrics() const noexcept {
   now.loop = number();
   now.turns = counters.turns;
   now.polls = counters.polls;
-  now.steps = steps;
-  // The step that runs counts as one; the node that it is counts when it is over.
   const bool in_step = this_thread.loop == this && this_thread.task;
-  now.callbacks = nodes_run + (in_step ? 1 : 0) - steps;
+  now.steps = steps() + (in_step ? 1 : 0);
+  now.callbacks = others_run - steps_called;
   now.tasks_made = tasks_made;
   now.thread_hops = counters.thread_hops;
   now.tasks = task_count();
@@ -79,15 +78,16 @@ void Loop::arm(WaitNode& timer, std::int64_t when) {
 inline bool Loop::signals_pending() const noexcept { return signals && signals->pending(); }
 
 inline void Loop::run_ready() {
-  if (instruments) [[unlikely]] return run_each([watch = instruments](ReadyNode& node) {
-    watch->before(node);
+  if (instruments || hooks) [[unlikely]] return run_each([this, watch = instruments](ReadyNode& node) {
+    if (watch) watch->before(node);
     node.run(node, Dispatch::run);
-    watch->after(node);
+    ++others_run;
+    if (watch) watch->after(node);
   });
-  run_each([](ReadyNode& node) {
-    // Most of what runs is the step of a task: a call less.
+  run_each([this](ReadyNode& node) {
     if (node.run == &TaskCore::step) return static_cast<TaskCore&>(node).run_step();
     node.run(node, Dispatch::run);
+    ++others_run;
   });
 }
 
@@ -95,12 +95,13 @@ template <class Run>
 inline void Loop::run_each(Run run) {
   ReadyNode* node = ready.take_all();
   auto count = nodes_run;
+  break_off_ = interruption_ != nullptr;
   while (node) {
     ReadyNode* next = node->next_ready;
     run(*node);
     node = next;
     __atomic_store_n(&nodes_run, ++count, __ATOMIC_RELAXED);  // watchers look at it
-    if (interruption_) [[unlikely]] break;
+    if (break_off_) [[unlikely]] break;
   }
   ready.put_back(node);
 }
@@ -184,6 +185,7 @@ void Loop::wait_for_kernel(std::int64_t timeout) {
 
 void Loop::interrupt(std::exception_ptr error) noexcept {
   if (!interruption_) interruption_ = std::move(error);
+  break_off_ = true;
 }
 
 void Loop::check_deadlock() {

@@ -64,6 +64,12 @@ class Loop final : public LoopCore {
   /// Ends the run that is under way by throwing `error` out of it.
   void interrupt(std::exception_ptr error) noexcept;
 
+  /// Of `hooks`, `instruments`, `task_factory`: the rest of the turn runs under the new ones.
+  void watchers_changed() noexcept {
+    starts_are_special = hooks != nullptr || task_factory != nullptr;
+    break_off_ = true;
+  }
+
   /// Keeps the deadlock report away, and a virtual clock where it is, while another thread will wake the loop.
   void expect_wakeup() noexcept { ++expected_wakeups; }
   void wakeup_came() noexcept { --expected_wakeups; }
@@ -122,7 +128,6 @@ class Loop final : public LoopCore {
   std::unique_ptr<LoopHooks> observers;  // what `hooks` points to, if anything
   std::atomic<bool> debug{false};                   // read by calls on the wrong thread
   std::atomic<std::int64_t> slow_step{100'000'000};  // ns: slow_callback_duration, for the watchdog
-  std::uint64_t nodes_run = 0;  // callbacks and steps since the loop was made
   LoopCounters counters;
   RegisteredLoop entry;
   std::size_t expected_wakeups = 0, open_io = 0;
@@ -145,6 +150,7 @@ class Loop final : public LoopCore {
   bool running_ = false;
   std::atomic<bool> closed_{false};  // read by call_soon_threadsafe()
   bool until_complete_ = false;
+  bool break_off_ = false;  // behind the node that runs, go on with a new turn
   bool timer_due_ = false;  // a timer was armed that is due already
   std::exception_ptr interruption_;
 };

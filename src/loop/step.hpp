@@ -20,7 +20,7 @@ namespace eddy::detail {
   }
   this_thread.task = nullptr;
 
-  if (resume_point) {
+  if (resume_point) [[likely]] {
     // It asked for its own cancellation before it came to wait.
     if ((flags & kMustCancel) && waiting()) [[unlikely]] {
       if (WaitNode::ops->cancel(*this) == CancelResult::accepted) flags &= static_cast<std::uint8_t>(~kMustCancel);
@@ -32,8 +32,10 @@ namespace eddy::detail {
 }
 
 inline void TaskCore::run_step() noexcept {
-  ++loop->steps;
-  if (loop->hooks) [[unlikely]] return run_watched_step();
+  if (!(flags & kStarted)) {
+    if (flags & kMustCancel) [[unlikely]] return end_unstarted();
+    flags |= kStarted;
+  }
   resume();
 }
 

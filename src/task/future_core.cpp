@@ -85,10 +85,11 @@ void break_promise(FutureCore& core) noexcept {
   core.finish_with_error(std::make_exception_ptr(BrokenPromiseError("the promise was destroyed without a result")));
 }
 
-std::exception_ptr FutureCore::take_failure() {
+void FutureCore::rethrow() {
   throw_unless_done();
   flags &= static_cast<std::uint8_t>(~kUnread);
-  return failure();
+  if (state == FutureState::cancelled && !error) throw CancelledError();
+  std::rethrow_exception(error);
 }
 
 std::exception_ptr FutureCore::failure() const noexcept {

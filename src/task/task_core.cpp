@@ -22,10 +22,9 @@ TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handl
   root = root_frame.address();
   flags = kIsTask;
   references = 2;  // the first handle's, and the loop's until the task ends
-  run = &TaskCore::first_step;
+  run = &TaskCore::step;
   loop->all_tasks.push_back(static_cast<TaskListNode&>(*this));
   ++loop->tasks_made;
-  if (loop->hooks) [[unlikely]] loop->hooks->made(*this);
 }
 
 void TaskCore::drop_extra() noexcept { delete extra; }
@@ -35,7 +34,7 @@ void TaskCore::drop_extra() noexcept { delete extra; }
   LoopCore& owner = *loop;
   retain();
   owner.hooks->before_step(*this);
-  resume();
+  run_step();
   if (owner.hooks) owner.hooks->after_step(*this);
   release();
 }
@@ -43,23 +42,20 @@ void TaskCore::drop_extra() noexcept { delete extra; }
 // Steps of other tasks do not nest, but this one stands on the stack of its maker's.
 void TaskCore::start_eagerly() noexcept {
   TaskCore* const maker = this_thread.task;
-  flags |= kStarted;
-  run = &TaskCore::step;
-  run_step();
+  ++loop->eager_steps;
+  if (loop->hooks) [[unlikely]] run_watched_step();
+  else run_step();
   this_thread.task = maker;
 }
 
 void TaskCore::step(ReadyNode& node, Dispatch how) noexcept {
-  if (how == Dispatch::run) static_cast<TaskCore&>(node).run_step();
-}
-
-void TaskCore::first_step(ReadyNode& node, Dispatch how) noexcept {
   if (how == Dispatch::discard) return;
   auto& self = static_cast<TaskCore&>(node);
-  if (self.flags & kMustCancel) return self.end_unstarted();
-  self.flags |= kStarted;
-  self.run = &TaskCore::step;
-  self.run_step();
+  LoopCore& owner = *self.loop;
+  const bool ends_unstarted = (self.flags & (kStarted | kMustCancel)) == kMustCancel;
+  if (owner.hooks && !ends_unstarted) [[unlikely]] self.run_watched_step();
+  else self.run_step();
+  ++owner.steps_called;
 }
 
 // A task that is cancelled before its first step runs nothing: its parameters are destroyed.
@@ -134,11 +130,13 @@ std::exception_ptr TaskCore::take_cancellation() noexcept {
   return std::make_exception_ptr(CancelledError(std::exchange(extra->cancel_message, nullptr)));
 }
 
-// What a cancelled wait throws; null for a CancelledError without a message.
-std::exception_ptr TaskCore::take_reason() noexcept {
-  if (!extra || !extra->failure) return take_cancellation();
-  flags &= static_cast<std::uint8_t>(~(kMustCancel | kWaitCancelled));
-  return std::exchange(extra->failure, nullptr);
+// Of a cancelled wait. If there is none, CancelledError says it all.
+void TaskCore::throw_reason() {
+  if (extra && extra->failure) {
+    flags &= static_cast<std::uint8_t>(~(kMustCancel | kWaitCancelled));
+    std::rethrow_exception(std::exchange(extra->failure, nullptr));
+  }
+  if (auto with_message = take_cancellation()) std::rethrow_exception(with_message);
 }
 
 void TaskCore::abandon() noexcept {
@@ -175,6 +173,7 @@ void remember_origin(TaskCore& task, const PromiseBase& promise) noexcept {
 }
 
 void start_task_specially(TaskCore& task, TaskOptions options) {
+  if (auto* hooks = task.loop->hooks) hooks->made(task);
   if (const auto* factory = task.loop->task_factory) (*factory)(AnyTask::from_core(task), options);
   if (!options.name.empty()) name_task(task, options.name);
   if (options.context) give_context(task, *options.context);

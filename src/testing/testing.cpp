@@ -68,7 +68,7 @@ void Sequencer::next() noexcept { state_->begins[++state_->turn].set(); }
 namespace eddy::detail {
 
 void Checkpoints::check(bool wanted) const {
-  const auto steps = loop_.steps - steps_;
+  const auto steps = loop_.steps() - steps_;
   if ((steps > 0) == wanted) return;
   throw std::logic_error(wanted ? std::string("the coroutine ended without having let other tasks run")
                                 : fmt::format("the coroutine let other tasks run: {} steps were taken before its end", steps));
