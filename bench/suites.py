@@ -133,7 +133,7 @@ def inside(options):
     """What it costs to be looked into: EDDY_INSPECT=1 and EDDY_DEBUG=1 against neither."""
     modes = {"neither": [], "EDDY_INSPECT=1": ["EDDY_INSPECT=1"], "EDDY_DEBUG=1": ["EDDY_DEBUG=1"], "neither again": []}
     runs = {}
-    for _ in range(options.rounds * (1 if options.quick else 3)):
+    for _ in range(options.rounds * (1 if options.rounds <= 2 else 3)):
         for item in ("yield", "spawn", "await", "queue"):
             for mode, variables in modes.items():
                 command = ["env", *variables, os.path.join(options.bin, "micro_eddy"), item]
