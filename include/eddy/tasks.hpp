@@ -185,9 +185,10 @@ class Task : public AnyTask {
     auto frame = coroutine.release();
     auto* box = new Box(&loop, frame);
     detail::PromiseBase& promise = frame.promise();
-    promise.progress = detail::Progress::root;
     promise.continuation = const_cast<char*>(site.file);
-    promise.created_line = static_cast<std::uint16_t>(site.line);
+    promise.created_line = static_cast<std::uint16_t>(site.line);  // and what lies beside it: one store
+    promise.progress = detail::Progress::root;
+    promise.parent_is_eddy = false;
     Task task(box);
     detail::start_task(*box, options);
     return task;

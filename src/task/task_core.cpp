@@ -68,15 +68,18 @@ void TaskCore::end_unstarted() noexcept {
 
 namespace {
 
+[[gnu::noinline, gnu::cold]] void leave_specially(TaskCore& task) noexcept {
+  if (task.extra) drop_level_cancel(task);
+  if (auto* hooks = task.loop->hooks) hooks->ended(task);
+}
+
 // Parameters die when the coroutine ends, before anybody hears of it.
-void leave_loop(TaskCore& task, std::coroutine_handle<> frame) noexcept {
+inline void leave_loop(TaskCore& task, std::coroutine_handle<> frame) noexcept {
   frame.destroy();
   task.resume_point = nullptr;
   static_cast<TaskListNode&>(task).unlink();
-  LoopCore& loop = *task.loop;
-  ++loop.tasks_ended;
-  if (task.extra) drop_level_cancel(task);
-  if (loop.hooks) [[unlikely]] loop.hooks->ended(task);
+  ++task.loop->tasks_ended;
+  if (task.extra || task.loop->hooks) [[unlikely]] leave_specially(task);
 }
 
 }  // namespace
