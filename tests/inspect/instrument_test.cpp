@@ -62,6 +62,42 @@ ASYNC_TEST(Instrument, ThatThrowsIsRemovedAndReported) {
   co_await eddy::gather(first, second);
 }
 
+struct StepCounter final : eddy::Instrument {
+  int steps = 0;
+  void before_task_step(const AnyTask&) override { ++steps; }
+};
+
+ASYNC_TEST(Instrument, SeesTheStepsThatFollowInTheSameTurn) {
+  auto& loop = eddy::get_running_loop();
+  StepCounter counter;
+  auto add = [&]() -> eddy::Coro<> {
+    loop.add_instrument(counter);
+    co_return;
+  };
+  auto nothing = []() -> eddy::Coro<> { co_return; };
+  const auto turns = loop.metrics().turns;
+  auto first = eddy::create_task(add());
+  auto second = eddy::create_task(nothing());
+  auto third = eddy::create_task(nothing());
+  co_await first;
+  EXPECT_EQ(counter.steps, 3);  // the second's, the third's, and this
+  EXPECT_LE(loop.metrics().turns - turns, 3u);
+  loop.remove_instrument(counter);
+  co_await eddy::gather(second, third);
+}
+
+ASYNC_TEST(Instrument, HearsOfNoStepOfATaskThatWasCancelledBeforeItsFirst) {
+  auto& loop = eddy::get_running_loop();
+  StepCounter counter;
+  loop.add_instrument(counter);
+  auto never = eddy::create_task(eddy::sleep(1s));
+  never.cancel();
+  co_await eddy::testing::error_of<eddy::CancelledError>(never);
+  loop.remove_instrument(counter);
+  EXPECT_TRUE(never.cancelled());
+  EXPECT_EQ(counter.steps, 1);  // this
+}
+
 ASYNC_TEST(Instrument, MayRemoveItself) {
   struct Once final : eddy::Instrument {
     int steps = 0;

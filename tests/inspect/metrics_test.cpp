@@ -59,9 +59,26 @@ ASYNC_TEST(Metrics, CountWhatTheLoopDid) {
   EXPECT_EQ(now.timer_lag.count - before.timer_lag.count, 1u);
 }
 
+ASYNC_TEST(Metrics, CountTheStepsOfEagerTasksAndOfTasksThatLookAgain) {
+  auto& loop = eddy::get_running_loop();
+  const auto before = loop.metrics();
+  auto nothing = []() -> eddy::Coro<> { co_return; };
+  auto eager = eddy::create_task(nothing(), {.eager_start = true});
+  EXPECT_EQ(loop.metrics().steps - before.steps, 1u);
+  eddy::Queue<int> queue;
+  auto getter = eddy::create_task(queue.get());
+  co_await eddy::sleep(0s);
+  queue.put_nowait(1);
+  co_await getter;
+  const auto now = loop.metrics();
+  EXPECT_EQ(now.steps - before.steps, 5u);  // the eager one's, two of the getter, two of this
+  EXPECT_EQ(now.callbacks, before.callbacks);
+  co_await eager;
+}
+
 // UVL-2, MET-A
 TEST(Metrics, TellHowBusyTheLoopIs) {
-  auto main = []() -> Coro<> {
+  auto main = []() -> eddy::Coro<> {
     auto& loop = eddy::get_running_loop();
     const auto before = loop.metrics();
     std::this_thread::sleep_for(20ms);  // what blocks is work, too
@@ -79,7 +96,7 @@ TEST(Metrics, TellHowBusyTheLoopIs) {
 BACKEND_TEST(Metrics, CountDescriptorsAndHops) {
   auto& loop = eddy::get_running_loop();
   EXPECT_EQ(loop.metrics().descriptors, 0u);
-  auto handler = [](eddy::StreamReader reader, eddy::StreamWriter) -> Coro<> {
+  auto handler = [](eddy::StreamReader reader, eddy::StreamWriter) -> eddy::Coro<> {
     static_cast<void>(co_await reader.read(1));
   };
   auto server = co_await eddy::start_server(handler, "127.0.0.1", 0);
@@ -93,7 +110,7 @@ BACKEND_TEST(Metrics, CountDescriptorsAndHops) {
 }
 
 TEST(Metrics, CountDescriptorsInVirtualTimeToo) {
-  auto main = []() -> Coro<> {
+  auto main = []() -> eddy::Coro<> {
     int ends[2];
     if (::pipe(ends) != 0) eddy::throw_os_error(errno, "pipe");
     auto& loop = eddy::get_running_loop();
