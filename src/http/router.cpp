@@ -47,7 +47,7 @@ Piece parse_segment(std::string_view method, std::string_view pattern, std::stri
 
 std::string PathParams::at(std::string_view wanted) const {
   for (std::size_t i = 0; i < size(); ++i)
-    if (name(i) == wanted) return percent_decode(values_[i]);
+    if (name(i) == wanted) return percent_decode(raw(i));
   throw KeyError(fmt::format("no path parameter '{}' in '{}'", wanted, pattern_ != nullptr ? *pattern_ : ""));
 }
 
@@ -113,7 +113,7 @@ struct Router::Search {
   const Router& router;
   Method method;
   std::string_view method_text;
-  PathParams params;
+  PathParams& params;
   std::size_t depth = 0;  // parameters bound
   const Route* found = nullptr;
   bool path_known = false;
@@ -134,6 +134,8 @@ struct Router::Search {
     return found != nullptr;
   }
 
+  void bind(std::string_view value) { params.values_[depth++] = {value.data(), value.size()}; }
+
   // `rest` begins with the slash before the next segment, or is empty.
   bool walk(const Node& node, std::string_view rest) {
     if (rest.empty()) return leaf(node);
@@ -144,12 +146,12 @@ struct Router::Search {
                            : router.static_child(node, percent_decode(segment));
     if (next != nullptr && walk(*next, rest.substr(end))) return true;
     if (node.param != 0 && !segment.empty()) {
-      params.values_[depth++] = segment;
+      bind(segment);
       if (walk(router.nodes_[node.param], rest.substr(end))) return true;
       --depth;
     }
     if (node.tail != 0) {
-      params.values_[depth++] = rest.substr(1);
+      bind(rest.substr(1));
       if (leaf(router.nodes_[node.tail])) return true;
       --depth;
     }
@@ -158,13 +160,12 @@ struct Router::Search {
 };
 
 Router::Match Router::find(Method method, std::string_view method_text, std::string_view path) const {
-  Search search{*this, method, method_text, {}};
   Match match;
+  Search search{*this, method, method_text, match.params};
   if (!path.starts_with('/')) return match;
   if (search.walk(nodes_[0], path)) {
     match.outcome = Outcome::found;
     match.handler = search.found->handler;
-    match.params = search.params;
     match.params.names_ = &search.found->names;
     match.params.pattern_ = &search.found->pattern;
   } else if (search.path_known) {
@@ -175,7 +176,8 @@ Router::Match Router::find(Method method, std::string_view method_text, std::str
 
 std::string Router::allowed(std::string_view path) const {
   std::vector<std::string_view> methods;
-  Search search{*this, Method::other, "", {}, 0, nullptr, false, &methods};
+  PathParams unused;
+  Search search{*this, Method::other, "", unused, 0, nullptr, false, &methods};
   if (path.starts_with('/')) search.walk(nodes_[0], path);
   if (std::find(methods.begin(), methods.end(), "GET") != methods.end()) methods.push_back("HEAD");
   std::sort(methods.begin(), methods.end());

@@ -5,7 +5,7 @@
 #include <eddy/exceptions.hpp>
 #include <eddy/http/message.hpp>
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,18 +24,31 @@ class PathParams {
  public:
   static constexpr std::size_t kCapacity = 16;
 
+  PathParams() noexcept {}
+  PathParams(const PathParams& other) noexcept { *this = other; }
+  PathParams& operator=(const PathParams& other) noexcept {
+    names_ = other.names_;
+    pattern_ = other.pattern_;
+    std::copy_n(other.values_, size(), values_);
+    return *this;
+  }
+
   std::size_t size() const noexcept { return names_ != nullptr ? names_->size() : 0; }
   /// The decoded value; throws KeyError: "no path parameter 'id' in '/users/{name}'".
   std::string at(std::string_view name) const;
   std::string_view name(std::size_t index) const noexcept { return (*names_)[index]; }
   /// The value as it was sent.
-  std::string_view raw(std::size_t index) const noexcept { return values_[index]; }
+  std::string_view raw(std::size_t index) const noexcept { return {values_[index].text, values_[index].size}; }
 
  private:
   friend class Router;
   const std::vector<std::string>* names_ = nullptr;
   const std::string* pattern_ = nullptr;
-  std::array<std::string_view, kCapacity> values_{};
+  struct Value {
+    const char* text;
+    std::size_t size;
+  };
+  Value values_[kCapacity];  // the first size() of them: most paths have none, and each request has a PathParams
 };
 
 /// A tree of path segments.
