@@ -227,8 +227,8 @@ def server_words(peers, *more):
 
 def idle(options):
     """Memory of connections on which nothing happens, against raw epoll and every peer."""
-    room = idle_connections.room()
-    count = min(room, idle_connections.LEAST) if options.quick else room
+    wanted = idle_connections.LEAST if options.quick else 4_000 if options.rounds <= 2 else idle_connections.WANTED
+    count = min(idle_connections.room(), wanted)
     program = lambda *words: lambda port, directory: [*words[:-1], os.path.join(options.bin, words[-1]), port]
     backend = lambda name, words: program("env", f"EDDY_BACKEND={name}", words)
     tls = lambda name: lambda port, directory: ["env", f"EDDY_BACKEND={name}", os.path.join(options.bin, "tls_echo"), "serve",

@@ -282,7 +282,7 @@ Document parse_valid(std::string_view utf8, std::string_view encoding, const Par
 }
 
 Document parse_decoded(std::string text, std::string_view encoding, const ParseOptions& options) {
-  std::erase(text, '\0');  // libxml2 would end the page there
+  if (text.find('\0') != text.npos) std::erase(text, '\0');  // libxml2 would end the page there
   return parse_valid(text, encoding, options);
 }
 
