@@ -416,7 +416,7 @@ BACKEND_TEST(GracefulStop, OfTransportsAbortsThemAfterTheGrace) {
   auto streams = co_await connect_to(server.port());
   auto answer = co_await ask(streams, "x\n");
   EXPECT_EQ(answer, "x\n");
-  auto stopping = eddy::create_task(server.shutdown(40ms));
+  auto stopping = eddy::create_task(server.shutdown(300ms));
   co_await eddy::sleep(5ms);
   auto still = co_await ask(streams, "y\n");
   EXPECT_EQ(still, "y\n");
