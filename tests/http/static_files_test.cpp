@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -140,6 +142,22 @@ TEST_F(StaticFiles, SendLargeFilesWhole) {
     auto server = co_await start();
     auto answer = co_await ask(server, "/files/big.bin");
     EXPECT_EQ(field(answer, "Content-Length"), "700003");
+    EXPECT_TRUE(body_of(answer) == std::string(700'000, 'B') + "end");
+    auto part = co_await ask(server, "/files/big.bin", "Range: bytes=100000-\r\n");
+    EXPECT_EQ(field(part, "Content-Range"), "bytes 100000-700002/700003");
+    EXPECT_TRUE(body_of(part) == std::string(600'000, 'B') + "end");
+  });
+}
+
+TEST_F(StaticFiles, SendWhatIsNotInThePageCache) {
+  const int file = ::open((root_ / "www/big.bin").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(file, 0);
+  ASSERT_EQ(::fdatasync(file), 0);
+  ASSERT_EQ(::posix_fadvise(file, 128 * 1024, 0, POSIX_FADV_DONTNEED), 0);  // its beginning stays
+  ::close(file);
+  within_ten_seconds([&]() -> Coro<> {
+    auto server = co_await start();
+    auto answer = co_await ask(server, "/files/big.bin");
     EXPECT_TRUE(body_of(answer) == std::string(700'000, 'B') + "end");
   });
 }
