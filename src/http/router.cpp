@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "http/ascii.hpp"
 
@@ -84,6 +85,11 @@ void Router::add(std::string_view method, std::string_view pattern, std::uint32_
       {method_of(method), std::string(method), std::string(pattern), std::move(names), handler});
 }
 
+// The order of a node's static children: by length first, which is compared for nothing.
+bool Router::Child::comes_before(std::string_view other) const noexcept {
+  return segment.size() != other.size() ? segment.size() < other.size() : segment < other;
+}
+
 std::uint32_t Router::child_for(std::uint32_t node, std::string_view segment, bool is_param, bool is_tail) {
   const auto next = static_cast<std::uint32_t>(nodes_.size());
   if (is_param) {
@@ -92,8 +98,7 @@ std::uint32_t Router::child_for(std::uint32_t node, std::string_view segment, bo
     child = next;
   } else {
     auto& statics = nodes_[node].statics;
-    const auto at = std::lower_bound(statics.begin(), statics.end(), segment,
-                                     [](const Child& c, std::string_view s) { return c.segment < s; });
+    const auto at = std::lower_bound(statics.begin(), statics.end(), segment, std::mem_fn(&Child::comes_before));
     if (at != statics.end() && at->segment == segment) return at->node;
     statics.insert(at, {std::string(segment), next});
   }
@@ -102,8 +107,7 @@ std::uint32_t Router::child_for(std::uint32_t node, std::string_view segment, bo
 }
 
 const Router::Node* Router::static_child(const Node& node, std::string_view segment) const noexcept {
-  const auto at = std::lower_bound(node.statics.begin(), node.statics.end(), segment,
-                                   [](const Child& c, std::string_view s) { return c.segment < s; });
+  const auto at = std::lower_bound(node.statics.begin(), node.statics.end(), segment, std::mem_fn(&Child::comes_before));
   return at != node.statics.end() && at->segment == segment ? &nodes_[at->node] : nullptr;
 }
 

@@ -91,9 +91,10 @@ class Router {
   struct Child {
     std::string segment;
     std::uint32_t node;
+    bool comes_before(std::string_view other) const noexcept;
   };
   struct Node {
-    std::vector<Child> statics;  // sorted by segment
+    std::vector<Child> statics;  // in the order of comes_before()
     std::uint32_t param = 0;     // 0: none; the root is nobody's child
     std::uint32_t tail = 0;
     std::vector<Route> routes;

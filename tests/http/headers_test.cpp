@@ -99,6 +99,21 @@ TEST(Headers, AreEqualIfTheirTextIs) {
   EXPECT_NE((Headers{{"A", "1"}}), (Headers{{"a", "1"}}));
 }
 
+TEST(Headers, AreEmptyOnceTheyAreMovedFrom) {
+  Headers from{{"A", "1"}};
+  Headers to(std::move(from));
+  EXPECT_EQ(to.wire(), "A: 1\r\n");
+  EXPECT_TRUE(from.empty());
+  EXPECT_EQ(from.wire(), "");
+  from.add("B", "2");
+  to = std::move(from);
+  EXPECT_EQ(to.wire(), "B: 2\r\n");
+  EXPECT_EQ(from.wire(), "");
+  to = Headers();
+  EXPECT_TRUE(to.empty());
+  EXPECT_EQ(to.wire(), "");
+}
+
 TEST(HeaderView, LooksIntoABufferThatMayMove) {
   std::string buffer = "A: 1\r\nB: 22\r\na: 3\r\n";
   HeaderView view;

@@ -117,6 +117,19 @@ class Headers {
   Headers() = default;
   Headers(std::initializer_list<std::pair<std::string_view, std::string_view>> fields);
   explicit Headers(const HeaderView& fields);
+  Headers(const Headers&) = default;
+  Headers& operator=(const Headers&) = default;
+  /// What is moved from is empty.
+  Headers(Headers&& other) noexcept : slots_(std::move(other.slots_)) {
+    if (!slots_.empty()) text_.swap(other.text_);
+  }
+  Headers& operator=(Headers&& other) noexcept {
+    Headers old(std::move(*this));
+    slots_.swap(other.slots_);
+    if (!slots_.empty()) text_.swap(other.text_);
+    return *this;
+  }
+  ~Headers() = default;
 
   std::size_t size() const noexcept { return slots_.size(); }
   bool empty() const noexcept { return slots_.empty(); }

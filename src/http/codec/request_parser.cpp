@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::string_view kVersionLine = "HTTP/1.1\r\n";
 
-bool is_host_character(char c) noexcept {
-  return ascii::is_alnum(c) || std::string_view("-._~%!$&'()*+,;=").find(c) != std::string_view::npos;
-}
-
 enum class Port { optional, required };
 
 // host [ ":" port ]; the host may be an address in brackets. Userinfo is refused.
@@ -28,7 +24,7 @@ bool is_authority(std::string_view text, Port port) noexcept {
       if (ascii::hex_value(c) < 0 && c != ':' && c != '.') return false;
     ++host;
   } else {
-    while (host < text.size() && is_host_character(text[host])) ++host;
+    host = static_cast<std::size_t>(scan::past_host(text.data(), text.data() + text.size()) - text.data());
     if (host == 0) return false;
   }
   text.remove_prefix(host);

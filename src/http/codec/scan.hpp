@@ -8,6 +8,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <string_view>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -18,17 +19,15 @@ namespace eddy::http::scan {
 inline constexpr std::uint8_t kToken = 1;   // RFC 9110 5.6.2
 inline constexpr std::uint8_t kValue = 2;   // RFC 9110 5.5: VCHAR, SP, HTAB, obs-text
 inline constexpr std::uint8_t kTarget = 4;  // VCHAR without '#'
+inline constexpr std::uint8_t kHost = 8;    // RFC 3986 3.2.2: unreserved, pct-encoded, sub-delims
 
 inline constexpr auto kClasses = [] {
   std::array<std::uint8_t, 256> classes{};
   for (int c = 0; c < 256; ++c) {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    const auto is_mark = [c] {
-      for (char mark : {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'})
-        if (c == mark) return true;
-      return false;
-    };
-    if (letter || is_mark()) classes[c] |= kToken;
+    const auto is_one_of = [c](std::string_view marks) { return c < 128 && marks.find(static_cast<char>(c)) != marks.npos; };
+    if (letter || is_one_of("!#$%&'*+-.^_`|~")) classes[c] |= kToken;
+    if (letter || is_one_of("-._~%!$&'()*+,;=")) classes[c] |= kHost;
     if (c == '\t' || (c >= 0x20 && c != 0x7f)) classes[c] |= kValue;
     if (c > 0x20 && c < 0x7f && c != '#') classes[c] |= kTarget;
   }
@@ -44,6 +43,7 @@ inline const char* past(std::uint8_t wanted, const char* at, const char* end) no
   return at;
 }
 
+inline const char* past_host(const char* at, const char* end) noexcept { return past(kHost, at, end); }
 inline const char* past_token(const char* at, const char* end) noexcept { return past(kToken, at, end); }
 
 inline const char* past_value(const char* at, const char* end) noexcept {

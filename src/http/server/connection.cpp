@@ -38,11 +38,11 @@ ParseLimits limits_of(const ServeOptions& options) noexcept {
 
 }  // namespace
 
-// Awaits a handler. When it has to wait, what was answered before it is sent first.
+// Awaits a handler, whose response goes to `answer`. When it has to wait, what was answered before it is sent first.
 class Connection::Call {
  public:
-  Call(Connection& connection, Coro<Response> handler) noexcept
-      : connection_(&connection), handler_(std::move(handler)) {}
+  Call(Connection& connection, Coro<Response> handler, Response& answer) noexcept
+      : connection_(&connection), handler_(std::move(handler)), answer_(&answer) {}
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> parent) {
@@ -50,11 +50,16 @@ class Connection::Call {
     connection_->handler_waits();
     return true;
   }
-  Response await_resume() { return handler_.frame().promise().result.take(); }
+  void await_resume() {
+    auto& result = handler_.frame().promise().result;
+    if (result.outcome() != eddy::detail::Outcome::value) result.rethrow();
+    *answer_ = std::move(result.value());
+  }
 
  private:
   Connection* connection_;
   Coro<Response> handler_;
+  Response* answer_;
 };
 
 Connection::Connection(ServerState& server, StreamReader reader, StreamWriter writer)
@@ -101,7 +106,7 @@ Coro<> Connection::run() {
     if (handler || !server_.application.routes().middlewares.empty()) {
       std::exception_ptr error;
       try {
-        response = co_await Call(*this, start(handler));
+        co_await Call(*this, start(handler), response);
       } catch (const BaseException&) {  // a cancellation
         throw;
       } catch (...) {
@@ -171,7 +176,9 @@ void Connection::begin_request() {
   linger_ = false;
   keep_alive_ = head.keep_alive() && !server_.closing;
   body_begun_ = body_late_ = false;
-  body_ = BodyDecoder(head.framing());
+  const bool has_body = head.framing().kind != BodyFraming::Kind::none;
+  if (has_body || had_body_) body_ = BodyDecoder(head.framing());
+  had_body_ = has_body;
   body_limit_ = server_.options.max_body;
 }
 
@@ -215,8 +222,7 @@ bool Connection::refuse(const ParseError& error) {
   if (writer_.is_closing()) return false;
   keep_alive_ = false;
   const auto response = error_response(error.status ? error.status : 400, error.text);
-  append_status_line(out_, response.status());
-  out_.append(server_.date.at(coarse_today()));
+  server_.start.append_to(out_, response.status());
   append_fields(out_, response, static_cast<std::int64_t>(response.body().size()), false, Persistence::close);
   out_.append(response.body());
   return true;
@@ -349,8 +355,7 @@ void Connection::append_head(const Response& response, std::int64_t length) {
   chunked_ = length < 0 && !old && may_have_body(response.status());
   if (length < 0 && old) keep_alive_ = false;
   const auto persistence = !keep_alive_ ? Persistence::close : old ? Persistence::keep_alive : Persistence::unsaid;
-  append_status_line(out_, response.status());
-  out_.append(server_.date.at(coarse_today()));
+  server_.start.append_to(out_, response.status());
   append_fields(out_, response, length, chunked_, persistence);
 }
 

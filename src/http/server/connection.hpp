@@ -17,7 +17,6 @@
 #include <eddy/detail/list.hpp>
 #include <eddy/events.hpp>
 #include <eddy/http/body_decoder.hpp>
-#include <eddy/http/date.hpp>
 #include <eddy/http/parser.hpp>
 #include <eddy/http/server.hpp>
 #include <eddy/streams.hpp>
@@ -31,6 +30,7 @@
 #include <vector>
 
 #include "http/router.hpp"
+#include "http/server/response_head.hpp"
 #include "http/server/routes.hpp"
 
 namespace eddy::http::detail {
@@ -52,7 +52,7 @@ struct ServerState {
 
   Application application;
   ServeOptions options;  // its `host` has ended
-  DateField date;
+  ResponseStart start;
   List connections;
   std::vector<std::unique_ptr<Parsing>> spare;  // last in, first out: the one that is warm
   bool closing = false;
@@ -137,6 +137,7 @@ class Connection final : public ListNode {
   std::uint64_t body_limit_ = 0;
   std::int64_t body_waited_ = 0;  // ns spent waiting for its bytes
   eddy::detail::TaskCore* body_reader_ = nullptr;  // the task that waits for them
+  bool had_body_ = false;  // the request before it: body_ is not new
   bool body_begun_ = false;
   bool body_late_ = false;
 

@@ -2,6 +2,7 @@
 // The heads of responses, written without a detour.
 #pragma once
 
+#include <eddy/http/date.hpp>
 #include <eddy/http/http_error.hpp>
 #include <eddy/http/response.hpp>
 
@@ -15,11 +16,17 @@ namespace eddy::http::detail {
 /// What a response says about the connection.
 enum class Persistence : std::uint8_t { unsaid, close, keep_alive };
 
-/// Now, as the Date field wants it.
-std::chrono::sys_seconds coarse_today() noexcept;
+/// The status line and Date; those of a 200 are made once a second.
+class ResponseStart {
+ public:
+  void append_to(std::string& out, int status);
 
-/// "HTTP/1.1 200 OK" and CR LF.
-void append_status_line(std::string& out, int status);
+ private:
+  DateField date_;
+  std::chrono::sys_seconds shown_ = std::chrono::sys_seconds::min();
+  std::string ok_;
+};
+
 /// All fields but Date, and the empty line. `length` -1: unknown, `chunked` tells how it is framed then.
 void append_fields(std::string& out, const Response& response, std::int64_t length, bool chunked, Persistence persistence);
 void append_chunk_head(std::string& out, std::size_t size);
