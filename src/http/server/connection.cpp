@@ -62,6 +62,13 @@ class Connection::Call {
   Response* answer_;
 };
 
+void Exchange::reset() noexcept {
+  parser.reset();
+  if (std::exchange(had_body, false)) body = BodyDecoder();
+  if (head_text.capacity() > kBatch) head_text = {};
+  if (out.capacity() > kBatch) out = {};
+}
+
 Connection::Connection(ServerState& server, StreamReader reader, StreamWriter writer)
     : server_(server), reader_(std::move(reader)), writer_(std::move(writer)) {
   server_.connections.push_back(*this);
@@ -97,12 +104,12 @@ Coro<> Connection::run() {
       continue;
     }
     if (progress == Progress::failed) {
-      if (refuse(parsing_->parser.error())) co_await linger();
+      if (refuse(exchange_->parser.error())) co_await linger();
       break;
     }
     begin_request();
     Response response;
-    auto* handler = find_handler(server_.application.routes(), head(), parsing_->params, response);
+    auto* handler = find_handler(server_.application.routes(), head(), exchange_->params, response);
     if (handler || !server_.application.routes().middlewares.empty()) {
       std::exception_ptr error;
       try {
@@ -121,13 +128,13 @@ Coro<> Connection::run() {
       append_response(response);
       if (response.body().size() > kSmallBody && head().method() != Method::head) co_await send_big(response);
     }
-    if (!body_.done() && keep_alive_) co_await skip_body();
-    end_request();
+    if (!exchange_->body.done() && keep_alive_) co_await skip_body();
+    phase_ = Phase::sending;
     if (!keep_alive_) {
       if (linger_) co_await linger();
       break;
     }
-    if (out_.size() >= kBatch) flush();
+    if (exchange_->out.size() >= kBatch) flush();
     if (must_drain()) co_await drain();
   }
   flush();
@@ -147,29 +154,30 @@ void Connection::begin_shutdown() noexcept {
 Progress Connection::parse() {
   if (reader_.buffered().empty()) return Progress::needs_more;
   auto& spare = server_.spare;
-  if (!parsing_ && !spare.empty()) {
-    parsing_ = std::move(spare.back());
+  if (!exchange_ && !spare.empty()) {
+    exchange_ = std::move(spare.back());
     spare.pop_back();
   }
-  if (!parsing_) parsing_ = std::make_unique<Parsing>(limits_of(server_.options));
-  return parsing_->parser.parse_head(reader_.buffered());
+  if (!exchange_) exchange_ = std::make_unique<Exchange>(limits_of(server_.options));
+  return exchange_->parser.parse_head(reader_.buffered());
 }
 
-// Nothing has come: the memory for reading and parsing goes to those that have something.
+// Nothing has come, and nothing waits to be sent: the memory for both goes to those that have something.
 void Connection::rest() noexcept {
   auto& buffer = reader_.core().buffer();
   buffer.rest();
-  if (!parsing_) return;
-  parsing_->parser.reset();
-  if (server_.spare.size() == server_.spare.capacity()) parsing_.reset();
-  else server_.spare.push_back(std::move(parsing_));
+  if (!exchange_) return;
+  exchange_->reset();
+  if (server_.spare.size() == server_.spare.capacity()) exchange_.reset();
+  else server_.spare.push_back(std::move(exchange_));
 }
 
 void Connection::begin_request() {
-  auto& head = parsing_->parser.head();
-  head_text_.assign(reader_.buffered().substr(0, head.size()));
+  Exchange& now = *exchange_;
+  auto& head = now.parser.head();
+  now.head_text.assign(reader_.buffered().substr(0, head.size()));
   reader_.consume(head.size());
-  head.rebase(head_text_.data());
+  head.rebase(now.head_text.data());
   phase_ = Phase::handling;
   deadline_ = kNever;
   ++serial_;
@@ -177,14 +185,9 @@ void Connection::begin_request() {
   keep_alive_ = head.keep_alive() && !server_.closing;
   body_begun_ = body_late_ = false;
   const bool has_body = head.framing().kind != BodyFraming::Kind::none;
-  if (has_body || had_body_) body_ = BodyDecoder(head.framing());
-  had_body_ = has_body;
+  if (has_body || now.had_body) now.body = BodyDecoder(head.framing());
+  now.had_body = has_body;
   body_limit_ = server_.options.max_body;
-}
-
-void Connection::end_request() noexcept {
-  if (head_text_.capacity() > kBatch) head_text_ = {};
-  phase_ = Phase::sending;
 }
 
 Coro<Response> Connection::start(Handler* handler) {
@@ -222,16 +225,18 @@ bool Connection::refuse(const ParseError& error) {
   if (writer_.is_closing()) return false;
   keep_alive_ = false;
   const auto response = error_response(error.status ? error.status : 400, error.text);
-  server_.start.append_to(out_, response.status());
-  append_fields(out_, response, static_cast<std::int64_t>(response.body().size()), false, Persistence::close);
-  out_.append(response.body());
+  auto& out = exchange_->out;
+  server_.start.append_to(out, response.status());
+  append_fields(out, response, static_cast<std::int64_t>(response.body().size()), false, Persistence::close);
+  out.append(response.body());
   return true;
 }
 
 // Decides what becomes of a body that the handler did not read: one that is here, or small, is skipped; past
 // that, or if the client waits for a word before it sends, the connection ends with the response.
 void Connection::settle_body() {
-  if (body_.done()) return;
+  auto& body = exchange_->body;
+  if (body.done()) return;
   const auto framing = head().framing();
   if (!body_begun_ && head().expects_continue()) {
     keep_alive_ = false;
@@ -239,13 +244,13 @@ void Connection::settle_body() {
     return;
   }
   body_begun_ = true;
-  while (!body_.done() && !body_.failed() && !reader_.buffered().empty()) {
-    const auto step = body_.next(reader_.buffered());
+  while (!body.done() && !body.failed() && !reader_.buffered().empty()) {
+    const auto step = body.next(reader_.buffered());
     reader_.consume(step.consumed);
   }
-  if (body_.done()) return;
-  const bool small = framing.kind == BodyFraming::Kind::length && framing.length - body_.size() <= kDrainedBody;
-  if (small && keep_alive_ && !body_.failed() && !body_late_) return;
+  if (body.done()) return;
+  const bool small = framing.kind == BodyFraming::Kind::length && framing.length - body.size() <= kDrainedBody;
+  if (small && keep_alive_ && !body.failed() && !body_late_) return;
   keep_alive_ = false;
   linger_ = true;
 }
@@ -269,43 +274,45 @@ Coro<std::optional<std::string>> Connection::next_chunk() {
 }
 
 void Connection::start_body() {
-  if (std::exchange(body_begun_, true) || body_.done()) return;
+  auto& body = exchange_->body;
+  if (std::exchange(body_begun_, true) || body.done()) return;
   const auto framing = head().framing();
   if (framing.kind == BodyFraming::Kind::length && framing.length > body_limit_) {
     throw ContentTooLarge(fmt::format("the body has {} bytes; the limit is {}", framing.length, body_limit_));
   }
   ParseLimits limits;
   limits.body = body_limit_;
-  body_ = BodyDecoder(framing, limits);
+  body = BodyDecoder(framing, limits);
   body_waited_ = 0;
   if (!head().expects_continue() || !reader_.buffered().empty()) return;
-  out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  exchange_->out += "HTTP/1.1 100 Continue\r\n\r\n";
   flush();
 }
 
 // True: `chunk` is the next piece, or the body has ended.
 bool Connection::take_chunk(std::optional<std::string>& chunk) {
-  while (!body_.done() && !body_.failed() && !reader_.buffered().empty()) {
-    const auto step = body_.next(reader_.buffered());
+  auto& body = exchange_->body;
+  while (!body.done() && !body.failed() && !reader_.buffered().empty()) {
+    const auto step = body.next(reader_.buffered());
     if (!step.payload.empty()) chunk.emplace(step.payload);
     reader_.consume(step.consumed);
     if (chunk) break;
   }
-  if (body_.failed()) {
-    if (body_.error().code == ParseErrorCode::body_too_large) {
+  if (body.failed()) {
+    if (body.error().code == ParseErrorCode::body_too_large) {
       throw ContentTooLarge(fmt::format("the body has more than {} bytes, the limit", body_limit_));
     }
-    throw HttpError(body_.error().status, body_.error().text);
+    throw HttpError(body.error().status, body.error().text);
   }
-  if (body_.done() && peer_gone_) cancel_later();
-  return chunk || body_.done();
+  if (body.done() && peer_gone_) cancel_later();
+  return chunk || body.done();
 }
 
 // How long the rest of the body may still keep us waiting, ns.
 std::int64_t Connection::wait_allowance() const noexcept {
   const auto& options = server_.options;
   const auto rate = std::max<std::uint64_t>(options.min_body_rate, 1);
-  const auto earned = static_cast<std::int64_t>(std::min<std::uint64_t>(body_.size() / rate, 1u << 30)) * 1'000'000'000;
+  const auto earned = static_cast<std::int64_t>(std::min<std::uint64_t>(exchange_->body.size() / rate, 1u << 30)) * 1'000'000'000;
   return std::max<std::int64_t>(options.body_timeout.count() + earned - body_waited_, 1);
 }
 
@@ -340,11 +347,11 @@ Coro<> Connection::wait_for_body() {
   }
   if (late) {
     eddy::current_task().uncancel();
-    throw RequestTimeout(fmt::format("the body came too slowly: {} bytes so far", body_.size()));
+    throw RequestTimeout(fmt::format("the body came too slowly: {} bytes so far", exchange_->body.size()));
   }
   if (more) co_return;
-  body_.end_of_stream();
-  throw BadRequest(fmt::format("the connection ended after {} bytes of the body", body_.size()));
+  exchange_->body.end_of_stream();
+  throw BadRequest(fmt::format("the connection ended after {} bytes of the body", exchange_->body.size()));
 }
 
 // --- the response -------------------------------------------------------------------------------------
@@ -354,15 +361,16 @@ void Connection::append_head(const Response& response, std::int64_t length) {
   const bool old = head().version() == Version::http_1_0;
   chunked_ = length < 0 && !old && may_have_body(response.status());
   if (length < 0 && old) keep_alive_ = false;
+  auto& out = exchange_->out;
   const auto persistence = !keep_alive_ ? Persistence::close : old ? Persistence::keep_alive : Persistence::unsaid;
-  server_.start.append_to(out_, response.status());
-  append_fields(out_, response, length, chunked_, persistence);
+  server_.start.append_to(out, response.status());
+  append_fields(out, response, length, chunked_, persistence);
 }
 
 void Connection::append_response(const Response& response) {
   const auto& body = response.body();
   append_head(response, static_cast<std::int64_t>(body.size()));
-  if (body.size() <= kSmallBody && head().method() != Method::head && may_have_body(response.status())) out_ += body;
+  if (body.size() <= kSmallBody && head().method() != Method::head && may_have_body(response.status())) exchange_->out += body;
 }
 
 // Slice by slice: the stream copies no more than it cannot send, and each slice is a step forward for the
@@ -409,10 +417,10 @@ Coro<> Connection::stream(Response& response) {
     eddy::get_running_loop().call_exception_handler({text, error, AnyTask::from_core(*task_)});
     writer_.abort();
     keep_alive_ = linger_ = false;
-    out_.clear();
+    exchange_->out.clear();
     co_return;
   }
-  if (chunked_) out_ += "0\r\n\r\n";
+  if (chunked_) exchange_->out += "0\r\n\r\n";
 }
 
 Coro<> Connection::write_piece(std::string_view data) {
@@ -424,7 +432,7 @@ Coro<> Connection::write_piece(std::string_view data) {
     }
     announced_ -= static_cast<std::int64_t>(data.size());
   }
-  if (chunked_) append_chunk_head(out_, data.size());
+  if (chunked_) append_chunk_head(exchange_->out, data.size());
   writer_.core().cork();
   flush();
   if (!writer_.is_closing()) {
@@ -436,10 +444,11 @@ Coro<> Connection::write_piece(std::string_view data) {
 }
 
 void Connection::flush() {
-  if (out_.empty()) return;
-  if (!writer_.is_closing()) writer_.write(out_);
-  if (out_.capacity() > 4 * kBatch) out_ = {};
-  else out_.clear();
+  if (!exchange_ || exchange_->out.empty()) return;
+  auto& out = exchange_->out;
+  if (!writer_.is_closing()) writer_.write(out);
+  if (out.capacity() > 4 * kBatch) out = {};
+  else out.clear();
 }
 
 bool Connection::must_drain() const noexcept { return writer_.core().must_drain(); }
@@ -511,7 +520,7 @@ void Connection::check_deadline() noexcept {
 void Connection::peer_gone(void* connection) noexcept {
   auto& self = *static_cast<Connection*>(connection);
   self.peer_gone_ = true;
-  if (self.phase_ == Phase::handling && !self.body_reader_ && self.body_.done() && self.task_) {
+  if (self.phase_ == Phase::handling && !self.body_reader_ && self.exchange_->body.done() && self.task_) {
     self.task_->cancel_task(nullptr);
   }
 }

@@ -9,7 +9,7 @@
 //         |                 lingering ------------->  closed  <-----------------------------------|
 //         '---------------------------------------------------------------------------------------'
 //
-// Responses gather in `out_` and leave in one send when no whole request is left in the buffer, when a handler
+// Responses gather in `Exchange::out` and leave in one send when no whole request is left in the buffer, when a handler
 // has to wait, or when there is much. The time limits share one timer: it looks at `deadline_`, which moves
 // with every request while the timer stays where it was armed.
 #pragma once
@@ -39,10 +39,17 @@ class Connection;
 using eddy::detail::List;
 using eddy::detail::ListNode;
 
-/// What a connection needs while there is something to parse or to answer, and an idle one does without.
-struct Parsing {
-  explicit Parsing(const ParseLimits& limits) noexcept : parser(limits) {}
+/// What a connection needs while there is something to parse or to answer, and an idle one does without: the
+/// server keeps a few, and the one that is warm in the caches serves connection after connection.
+struct Exchange {
+  explicit Exchange(const ParseLimits& limits) noexcept : parser(limits) {}
+  void reset() noexcept;
+
   PathParams params;
+  BodyDecoder body;       // of the request
+  bool had_body = false;  // body is not new
+  std::string head_text;  // the head under way, at rest while the stream's buffer moves on
+  std::string out;        // responses that have not been sent
   RequestParser parser;
 };
 
@@ -54,7 +61,7 @@ struct ServerState {
   ServeOptions options;  // its `host` has ended
   ResponseStart start;
   List connections;
-  std::vector<std::unique_ptr<Parsing>> spare;  // last in, first out: the one that is warm
+  std::vector<std::unique_ptr<Exchange>> spare;  // last in, first out
   bool closing = false;
 };
 
@@ -70,9 +77,9 @@ class Connection final : public ListNode {
   void begin_shutdown() noexcept;
 
   // --- for Request, RequestBody, ResponseWriter
-  const RequestHead& head() const noexcept { return parsing_->parser.head(); }
-  const PathParams& params() const noexcept { return parsing_->params; }
-  const BodyDecoder& body() const noexcept { return body_; }
+  const RequestHead& head() const noexcept { return exchange_->parser.head(); }
+  const PathParams& params() const noexcept { return exchange_->params; }
+  const BodyDecoder& body() const noexcept { return exchange_->body; }
   void set_body_limit(std::uint64_t bytes) noexcept { body_limit_ = bytes; }
   Coro<std::optional<std::string>> next_chunk();
   Coro<> write_piece(std::string_view data);
@@ -92,7 +99,6 @@ class Connection final : public ListNode {
   Progress parse();
   void rest() noexcept;
   void begin_request();
-  void end_request() noexcept;
   Coro<Response> start(Handler* handler);
   Response answer_exception(std::exception_ptr error);
   Response answer_unexpected(const std::exception_ptr& error);
@@ -128,16 +134,12 @@ class Connection final : public ListNode {
   StreamWriter writer_;
   eddy::detail::TaskCore* task_ = nullptr;  // the one that runs run()
   Request request_{*this};
-  std::string head_text_;  // the head under way, at rest while the stream's buffer moves on
-  std::string out_;        // responses that have not been sent
   std::uint64_t serial_ = 0;  // of the request under way
 
   // The request's body.
-  BodyDecoder body_;
   std::uint64_t body_limit_ = 0;
   std::int64_t body_waited_ = 0;  // ns spent waiting for its bytes
   eddy::detail::TaskCore* body_reader_ = nullptr;  // the task that waits for them
-  bool had_body_ = false;  // the request before it: body_ is not new
   bool body_begun_ = false;
   bool body_late_ = false;
 
@@ -153,7 +155,7 @@ class Connection final : public ListNode {
   bool keep_alive_ = true;
   bool peer_gone_ = false;
   bool linger_ = false;  // the client may still be sending
-  std::unique_ptr<Parsing> parsing_;  // null while the connection is idle
+  std::unique_ptr<Exchange> exchange_;  // null while the connection is idle
 };
 
 }  // namespace eddy::http::detail
