@@ -48,7 +48,6 @@ class ProtocolServer final : public ServerCore, private TransportOwner {
 
   void serve(int fd, PeerCounts::Entry* peer) override {
     UniqueFd owned(fd);
-    if (!is_unix()) set_nodelay(fd);
     const ContextEntry registered(context_);
     auto protocol = factory_->make();
     auto transport = open_transport(loop_, std::move(protocol), owned.release(), TransportKind::socket, this, {},

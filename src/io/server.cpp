@@ -96,7 +96,6 @@ class StreamServer final : public ServerCore {
 
   void serve(int fd, PeerCounts::Entry* peer) override {
     UniqueFd owned(fd);
-    if (!is_unix()) set_nodelay(fd);
     auto client = std::make_unique<Client>(*this);
     auto streams = make_streams(loop_, owned.release(), options_.limit);
     auto& stream = streams.reader.core();

@@ -50,6 +50,7 @@ void ServerCore::listen_given(UniqueFd fd) {
 
 void ServerCore::take(UniqueFd fd) {
   addresses_.push_back(local_of(fd.get()));
+  if (!is_unix()) set_nodelay(fd.get());  // which Linux hands on to each accepted socket: a call less for each
   listeners_.push_back(loop_.backend->make_listener(fd.get(), *this));
   fd.release();
 }

@@ -71,9 +71,7 @@ bool StreamCore::begin_read(ReadGoal goal, std::size_t count, std::string_view s
   goal_count_ = count;
   if (goal == ReadGoal::until) separator_.assign(separator);
   scanned_ = found_ = 0;
-  if (goal_met()) return true;
-  pump();
-  return goal_met();
+  return pump();
 }
 
 bool StreamCore::goal_met() noexcept {
@@ -105,12 +103,12 @@ std::size_t StreamCore::find_end() noexcept {
 
 // Reads while the kernel has something and the goal is not met, but not without end: after some transfers
 // others get a turn.
-void StreamCore::pump() noexcept {
+bool StreamCore::pump() noexcept {
   constexpr int kInlineTransfers = 16;
-  if (pumping_ || !driver_) return;
+  bool met = goal_met();
+  if (met || pumping_ || !driver_) return met;
   pumping_ = true;
-  int transfers = 0;
-  while (!asked_ && !goal_met()) {
+  for (int transfers = 0; !asked_ && !met; met = goal_met()) {
     if (transfers++ == kInlineTransfers) {
       retain();
       loop_.ready.push(*this);
@@ -120,13 +118,13 @@ void StreamCore::pump() noexcept {
     driver_->read();
   }
   pumping_ = false;
+  return met;
 }
 
 void StreamCore::pump_later(ReadyNode& node, Dispatch how) noexcept {
   auto& self = static_cast<StreamCore&>(node);
   if (how == Dispatch::run && self.reader_) {
-    self.pump();
-    if (self.goal_met()) self.wake_reader();
+    if (self.pump()) self.wake_reader();
   }
   self.release();
 }
@@ -153,8 +151,7 @@ void StreamCore::read_first(ReadyNode& node, Dispatch how) noexcept {
   auto& self = *static_cast<StreamCore*>(task.object);
   if (!task.must_throw()) {
     self.asked_ = false;
-    self.pump();
-    if (!self.goal_met()) {
+    if (!self.pump()) {
       task.flags |= kWaiting;
       return;
     }
@@ -167,8 +164,7 @@ void StreamCore::received(std::size_t count) noexcept {
   moved_ = true;
   buffer_.added(count);
   if (pumping_) return;
-  pump();
-  if (goal_met()) wake_reader();
+  if (pump()) wake_reader();
 }
 
 void StreamCore::ended() noexcept {

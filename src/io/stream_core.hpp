@@ -138,7 +138,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
 
   bool goal_met() noexcept;
   std::size_t find_end() noexcept;
-  void pump() noexcept;
+  bool pump() noexcept;
   static void pump_later(ReadyNode& node, Dispatch how) noexcept;
   static void read_first(ReadyNode& node, Dispatch how) noexcept;
   void wake_reader() noexcept;

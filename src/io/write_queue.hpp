@@ -23,7 +23,7 @@ class WriteQueue {
   void write_through(std::string_view data, Flush flush) {
     direct_ = data;
     flush();
-    bytes_.assign(direct_);
+    if (!direct_.empty()) bytes_.assign(direct_);
     begin_ = 0;
     direct_ = {};
   }

@@ -32,6 +32,8 @@ class Poller {
   virtual std::string_view name() const noexcept = 0;
   /// The kernel object's own descriptor; -1: there is none.
   virtual int fd() const noexcept { return -1; }
+  /// Whether `IoWatch::edge` is heeded: then nobody has to keep the interest of such a watch exact.
+  virtual bool tells_edges() const noexcept { return false; }
   static constexpr int kBatch = 256;  // of epoll: the most that one wait() tells
 
   /// Throws OSError: a descriptor that cannot be polled, or that is watched already; ValueError: one above the limit of select().

@@ -15,6 +15,7 @@ class EpollPoller final : public Poller {
  public:
   std::string_view name() const noexcept override { return "epoll"; }
   int fd() const noexcept override { return epoll_.fd(); }
+  bool tells_edges() const noexcept override { return true; }
 
   void add(IoWatch& watch) override {
     const auto index = static_cast<std::size_t>(watch.fd);

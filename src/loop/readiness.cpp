@@ -25,9 +25,8 @@ namespace {
 
 class ReadinessStream final : public StreamDriver, private IoWatch {
  public:
-  ReadinessStream(Poller& poller, int descriptor, StreamSink& sink) : poller_(poller), sink_(&sink), owner_(descriptor) {
-    struct stat status{};
-    is_socket_ = ::fstat(descriptor, &status) == 0 && S_ISSOCK(status.st_mode);
+  ReadinessStream(Poller& poller, int descriptor, StreamSink& sink)
+      : poller_(poller), sink_(&sink), owner_(descriptor), tells_edges_(poller.tells_edges()) {
     IoWatch::fd = descriptor;
     edge = true;
     interest = kHangup;
@@ -47,7 +46,10 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
   }
 
   int fd() const noexcept override { return owner_.get(); }
-  bool is_plain_socket() const noexcept override { return is_socket_; }
+  bool is_plain_socket() const noexcept override {
+    struct stat status{};
+    return ::fstat(fd(), &status) == 0 && S_ISSOCK(status.st_mode);
+  }
   void redirect(StreamSink& sink) noexcept override { sink_ = &sink; }
 
   void read() override {
@@ -61,7 +63,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
   }
 
   void shut_down_writing() noexcept override {
-    if (is_socket_) ::shutdown(fd(), SHUT_WR);
+    ::shutdown(fd(), SHUT_WR);  // of a pipe: ENOTSOCK
   }
 
   void flush() noexcept override {
@@ -95,11 +97,12 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
   Sent send(iovec* pieces, std::size_t count) noexcept {
     std::size_t total = 0;
     for (std::size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
+    const ssize_t sent = is_socket_ ? send_to_socket(pieces, count) : write_to_pipe(pieces, count);
+    return {sent, sent == static_cast<ssize_t>(total)};
+  }
+  ssize_t send_to_socket(iovec* pieces, std::size_t count) noexcept {
     ssize_t sent = 0;
-    if (!is_socket_) {
-      const QuietPipe quiet;
-      sent = ::writev(fd(), pieces, static_cast<int>(count));
-    } else if (count == 1) {
+    if (count == 1) {
       sent = ::send(fd(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
     } else {
       msghdr message{};
@@ -107,7 +110,17 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
       message.msg_iovlen = count;
       sent = ::sendmsg(fd(), &message, MSG_NOSIGNAL);
     }
-    return {sent, sent == static_cast<ssize_t>(total)};
+    return sent < 0 && is_no_socket() ? write_to_pipe(pieces, count) : sent;
+  }
+  ssize_t write_to_pipe(iovec* pieces, std::size_t count) noexcept {
+    const QuietPipe quiet;
+    return ::writev(fd(), pieces, static_cast<int>(count));
+  }
+  // Whether the last call failed because it is for sockets alone: it is the first one then.
+  bool is_no_socket() noexcept {
+    if (errno != ENOTSOCK) return false;
+    is_socket_ = false;
+    return true;
   }
 
   void receive() {
@@ -115,7 +128,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
     ssize_t count = 0;
     do {
       count = is_socket_ ? ::recv(fd(), space.data(), space.size(), 0) : ::read(fd(), space.data(), space.size());
-    } while (count < 0 && errno == EINTR);
+    } while (count < 0 && (errno == EINTR || is_no_socket()));
     if (count < 0 && errno == EAGAIN) {
       may_read_ = false;
       return want();
@@ -147,6 +160,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
 
   // For pollers that tell states: ask only for what is waited for, or they would tell it without end.
   void want() noexcept {
+    if (tells_edges_) return;
     const unsigned wanted = (reading_ && !may_read_ ? kReadable : 0u) | (writing_ && !may_write_ ? kWritable : 0u) |
                             (!hung_up_ && !may_read_ ? kHangup : 0u);
     if (wanted == interest) return;
@@ -158,7 +172,8 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
   StreamSink* sink_;
   UniqueFd owner_;
   bool* died_ = nullptr;  // set while dispatch() runs: the sink may destroy us
-  bool is_socket_ = true;
+  const bool tells_edges_;
+  bool is_socket_ = true;  // until a call says otherwise: most are, and asking costs a call
   bool may_read_ = false;  // hints: nothing is known until the poller has spoken
   bool may_write_ = true;
   bool reading_ = false;

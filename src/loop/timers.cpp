@@ -68,6 +68,7 @@ std::uint64_t TimerQueue::slot_start(int level, int slot) const noexcept {
 
 std::int64_t TimerQueue::next_wakeup() const noexcept {
   if (!heap_.empty()) return heap_.front().when;
+  if (size_ == 0) return kNever;
   int level = 0, slot = 0;
   if (!next_slot(level, slot)) return kNever;
   // Few timers in the slot: look at each. Many: wake when the slot begins, and sort them then.

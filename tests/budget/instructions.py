@@ -23,6 +23,9 @@ BUDGET = {
     "future": 506,
     "timer": 306,
     "generator": 59,
+    "echo": 2238,
+    "request": 5689,
+    "pipelined": 47131,
 }
 MARGIN = 0.05
 FEW, MANY = 1_000, 6_000

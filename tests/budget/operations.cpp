@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Does one kind of operation COUNT times, for instructions.py to count what it takes.
+// Does one kind of operation COUNT times, for instructions.py and system_calls.py to count what it takes. Both ends of
+// a connection are here: an echoed message is two sends and two receives.
 //
-//     $ instructions queue 1000
+//     $ operations queue 1000
 #include <eddy/eddy.hpp>
+#include <eddy/http.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -95,16 +97,76 @@ Coro<> generator(int count) {
   co_return;
 }
 
+Coro<> echo_client(eddy::StreamReader reader, eddy::StreamWriter writer) {
+  for (;;) {
+    const bool more = co_await reader.more();
+    if (!more) break;
+    writer.write(reader.buffered());
+    reader.consume(reader.buffered().size());
+  }
+}
+
+Coro<> echoes(int count) {
+  auto server = co_await eddy::start_server(echo_client, "127.0.0.1", 0);
+  auto [reader, writer] = co_await eddy::open_connection("127.0.0.1", server.port());
+  const std::string message(64, 'x');
+  for (int i = 0; i < count; ++i) {
+    writer.write(message);
+    static_cast<void>(co_await reader.readexactly_view(message.size()));
+  }
+}
+
+Coro<> connections(int count) {
+  auto server = co_await eddy::start_server(echo_client, "127.0.0.1", 0);
+  for (int i = 0; i < count; ++i) {
+    auto [reader, writer] = co_await eddy::open_connection("127.0.0.1", server.port());
+    writer.write("x");
+    static_cast<void>(co_await reader.readexactly_view(1));
+    writer.close();
+    co_await writer.wait_closed();
+    while (server.connections() > 0) co_await eddy::sleep(0s);
+  }
+}
+
+Coro<> datagrams(int count) {
+  auto server = co_await eddy::open_datagram({.local = {"127.0.0.1", 0}});
+  auto client = co_await eddy::open_datagram({.remote = server.local_address()});
+  for (int i = 0; i < count; ++i) {
+    co_await client.send("question");
+    const auto [question, sender] = co_await server.receive();
+    co_await server.send_to("answer", sender);
+    static_cast<void>(co_await client.receive());
+  }
+}
+
+// `together` requests a write.
+Coro<> requests(int count, int together) {
+  namespace http = eddy::http;
+  http::Application app;
+  app.get("/", [](http::Request&) -> Coro<http::Response> { co_return http::text_response("Hello, World!"); });
+  auto server = co_await http::serve(std::move(app), {.host = "127.0.0.1", .port = 0});
+  auto [reader, writer] = co_await eddy::open_connection("127.0.0.1", server.port());
+  std::string batch;
+  for (int i = 0; i < together; ++i) batch += "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  for (int i = 0; i < count; ++i) {
+    writer.write(batch);
+    for (int answer = 0; answer < together; ++answer) static_cast<void>(co_await reader.readuntil("World!"));
+  }
+}
+Coro<> hello(int count) { return requests(count, 1); }
+Coro<> pipelined(int count) { return requests(count, 16); }
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::map<std::string, Coro<> (*)(int)> items{
       {"yield", yields}, {"await", awaits},   {"task", tasks},   {"gather", gathers},      {"queue", queue},
       {"lock", lock},    {"future", futures}, {"timer", timers}, {"generator", generator},
+      {"echo", echoes},  {"connection", connections}, {"datagram", datagrams}, {"request", hello}, {"pipelined", pipelined},
   };
   const auto item = argc == 3 ? items.find(argv[1]) : items.end();
   if (item == items.end()) {
-    std::fputs("usage: instructions ITEM COUNT\n", stderr);
+    std::fputs("usage: operations ITEM COUNT\n", stderr);
     return 2;
   }
   eddy::run(item->second(std::atoi(argv[2])));
