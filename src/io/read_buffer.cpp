@@ -8,7 +8,7 @@
 namespace eddy::detail {
 namespace {
 
-constexpr int kSpareBlocks = 16;
+constexpr int kSpareBlocks = 8;
 
 struct BlockCache {
   char* blocks[kSpareBlocks];

@@ -62,11 +62,13 @@ class TlsSession {
   // Bytes for the peer.
   std::string_view output() const noexcept { return output_.readable(); }
   void output_sent(std::size_t count) noexcept { output_.consume(count); }
-  /// Another record fits into the output without making it grow.
-  bool has_room() const noexcept { return output_.size() + kRecord <= ReadBuffer::kBlock; }
+  /// The most that is sealed ahead of what the kernel takes, bytes.
+  static constexpr std::size_t kMostOutput = 64 * 1024;
+  /// Another record fits into it.
+  bool has_room() const noexcept { return output_.size() + kRecord <= kMostOutput; }
 
   /// The peer makes us answer and does not take the answers: read no more of it.
-  bool is_clogged() const noexcept { return output_.size() > 2 * ReadBuffer::kBlock; }
+  bool is_clogged() const noexcept { return output_.size() > 2 * kMostOutput; }
 
   struct Transfer {
     TlsResult result;
