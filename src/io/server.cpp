@@ -7,6 +7,7 @@
 #include <eddy/tasks.hpp>
 
 #include <memory>
+#include <typeinfo>
 #include <utility>
 
 #include "base/unique_fd.hpp"
@@ -50,10 +51,11 @@ class StreamServer final : public ServerCore {
   // One of `task` and `stream` is there at least.
   struct Client final : Served, DoneNode, StreamOwner, Pooled {
     StreamServer& server;
+    std::shared_ptr<ConnectionHandler> callback;  // the coroutine may use what it captured
     TaskCore* task = nullptr;      // null: its handler has ended
     StreamCore* stream = nullptr;  // null: it is closed
 
-    explicit Client(StreamServer& owner) noexcept : server(owner) {
+    explicit Client(StreamServer& owner) noexcept : server(owner), callback(owner.handler_) {
       drop = [](DoneNode& node) noexcept { static_cast<Client&>(node).handler_ended(); };
     }
     ~Client() {
@@ -65,6 +67,7 @@ class StreamServer final : public ServerCore {
       core.set_owner(this);
       attach(handler, [](ReadyNode& node, Dispatch) noexcept {
         auto& self = static_cast<Client&>(node);
+        report_failure(static_cast<TaskCore&>(*self.target));
         self.target->release();
         self.handler_ended();
       });
@@ -100,8 +103,9 @@ class StreamServer final : public ServerCore {
     auto streams = make_streams(loop_, owned.release(), options_.limit);
     auto& stream = streams.reader.core();
     const ContextEntry registered(context_);
-    auto self = std::static_pointer_cast<StreamServer>(shared_from_this());
-    const auto task = Task<>::start(loop_, handle(std::move(self), std::move(streams)), {}, {"", 0});
+    auto coroutine = tls_ ? handle_behind_tls(std::static_pointer_cast<StreamServer>(shared_from_this()), std::move(streams))
+                          : handler_->handle(std::move(streams.reader), std::move(streams.writer));
+    const auto task = Task<>::start(loop_, std::move(coroutine), {}, {"", 0});
     enter(clients_, *client, peer);
     client.release()->begin(task.core(), stream);
   }
@@ -113,21 +117,20 @@ class StreamServer final : public ServerCore {
     });
   }
 
-  static Coro<> handle(std::shared_ptr<StreamServer> self, Streams streams) {
-    if (self->tls_) {
-      const bool open = co_await shake_hands(*self, streams.writer);
-      if (!open) co_return;
-    }
+  // The handler's coroutine is the task's own: one less for each connection.
+  static void report_failure(TaskCore& task) noexcept {
+    if (task.state != FutureState::failed || !(task.flags & kUnread)) return;
+    task.flags &= static_cast<std::uint8_t>(~kUnread);
+    if (*task.error.__cxa_exception_type() == typeid(IdleTimeout)) return;  // our own doing: not for the log
+    Loop::of(*task.loop).report("a connection's handler threw", task.error, nullptr, &task);
+  }
+
+  static Coro<> handle_behind_tls(std::shared_ptr<StreamServer> self, Streams streams) {
+    const bool open = co_await shake_hands(*self, streams.writer);
+    if (!open) co_return;
     auto handler = self->handler_;
     auto coroutine = handler->handle(std::move(streams.reader), std::move(streams.writer));
-    try {
-      co_await std::move(coroutine);
-    } catch (const BaseException&) {
-      throw;
-    } catch (const IdleTimeout&) {  // our own doing: what strangers do not send is not for the log
-    } catch (...) {
-      report_current_exception(&self->loop_, "a connection's handler threw");
-    }
+    co_await std::move(coroutine);
   }
 
   // As in asyncio, a client that cannot do it is no news: what strangers send is not for the log.
