@@ -36,6 +36,23 @@ TEST(RequestParser, TheBufferMayMoveBetweenCalls) {
   EXPECT_EQ(parser.head().size(), text.size());
 }
 
+TEST(RequestParser, TakesNoHostForAnotherThatItKnows) {
+  RequestParser parser;
+  const std::string longest(200, 'h');
+  const auto parse = [&](const std::string& host) {
+    parser.reset();
+    const auto text = "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
+    return parser.parse_head(text);
+  };
+  for (const std::string& host : {std::string("a.example:80"), longest}) {
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(parse(host), Progress::complete) << host;
+    EXPECT_EQ(parse(host + "/"), Progress::failed) << host;
+    EXPECT_EQ(parse(host.substr(0, host.size() - 1) + "@"), Progress::failed) << host;
+  }
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(parse("a.example:80x"), Progress::failed);
+  EXPECT_EQ(parse(""), Progress::complete);
+}
+
 TEST(RequestParser, SixteenPipelinedRequestsTakeSixteenCalls) {
   std::string buffer;
   for (int i = 0; i < 16; ++i) buffer += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";

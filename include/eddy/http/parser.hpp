@@ -186,10 +186,13 @@ class RequestParser final : public HeadParser {
   Line parse_version(const char* at, const char* end, const char* begin);
   bool note_field(Field field, std::uint32_t value_at) override;
   bool finish_head() override;
+  bool is_host(std::string_view text) noexcept;
 
   RequestHead head_;
   RequestHead::Piece host_;
   bool has_host_ = false, skipped_empty_line_ = false;
+  std::uint8_t known_host_size_ = 0;
+  char known_host_[63];  // the last Host that was right, if it is no longer
 };
 
 /// Reads the heads of responses. Interim ones (`head().is_interim()`) come as heads of their own, without a

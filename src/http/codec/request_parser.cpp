@@ -172,11 +172,21 @@ bool RequestParser::parse_target(std::string_view target, std::uint32_t at) {
   return true;
 }
 
+// Clients ask the same host again and again: the last one is known by its bytes.
+bool RequestParser::is_host(std::string_view text) noexcept {
+  if (text.empty() || text == std::string_view(known_host_, known_host_size_)) return true;
+  if (!is_authority(text, Port::optional)) return false;
+  if (text.size() <= sizeof known_host_) {
+    text.copy(known_host_, text.size());
+    known_host_size_ = static_cast<std::uint8_t>(text.size());
+  }
+  return true;
+}
+
 bool RequestParser::note_field(Field field, std::uint32_t value_at) {
   if (field.name.size() == 4 && ascii::equal_ignoring_case(field.name, "host")) {
     if (has_host_) return fail(ParseErrorCode::duplicate_host, value_at), false;
-    if (!field.value.empty() && !is_authority(field.value, Port::optional))
-      return fail(ParseErrorCode::bad_host, value_at), false;
+    if (!is_host(field.value)) return fail(ParseErrorCode::bad_host, value_at), false;
     has_host_ = true;
     host_ = {value_at, static_cast<std::uint32_t>(field.value.size())};
     return true;
