@@ -192,7 +192,7 @@ class RequestParser final : public HeadParser {
   RequestHead::Piece host_;
   bool has_host_ = false, skipped_empty_line_ = false;
   std::uint8_t known_host_size_ = 0;
-  char known_host_[63];  // the last Host that was right, if it is no longer
+  char known_host_[63];  // the last Host that was right, unless it was longer
 };
 
 /// Reads the heads of responses. Interim ones (`head().is_interim()`) come as heads of their own, without a
