@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How often an operation asks malloc() for memory: exactly as often as this.
+"""How often an operation asks malloc() for memory: exactly as often as this, to a hundredth. (What happens once a second,
+as a new Date of responses, is no operation's.)
 
     allocations.py PROGRAM     PROGRAM ITEM COUNT does the operation COUNT times and says what it allocated
 """
@@ -22,7 +23,7 @@ def main():
     program = sys.argv[1]
     bad = []
     for item, budget in BUDGET.items():
-        found = (allocations(program, item, MANY) - allocations(program, item, FEW)) / (MANY - FEW)
+        found = round((allocations(program, item, MANY) - allocations(program, item, FEW)) / (MANY - FEW), 2)
         print(f"{item:10} {found:g} allocations" + (": ok" if found == budget else f"; the budget is {budget}"))
         if found != budget:
             bad.append(item)
