@@ -116,8 +116,10 @@ HeadParser::Line HeadParser::parse_field(MessageHead& head, std::string_view tex
   };
   if (name == end) return cut();
   if (*name == '\r') {
-    const Line line = end_of_line(name, end, begin, ParseErrorCode::bad_line_ending);
-    if (line != Line::done) return line == Line::cut ? cut() : line;
+    if (!scan::is_line_end(name, end)) {
+      const Line line = end_of_line(name, end, begin, ParseErrorCode::bad_line_ending);
+      return line == Line::cut ? cut() : line;
+    }
     if (!finish_head()) return Line::bad;
     line_ += 2;
     stage_ = Stage::complete;
@@ -131,8 +133,10 @@ HeadParser::Line HeadParser::parse_field(MessageHead& head, std::string_view tex
   const char* value = colon + 1;
   while (value != end && ascii::is_blank(*value)) ++value;
   const char* const line_end = scan::past_value(value, end);
-  const Line line = end_of_line(line_end, end, begin, ParseErrorCode::bad_field_value);
-  if (line != Line::done) return line == Line::cut ? cut() : line;
+  if (!scan::is_line_end(line_end, end)) {
+    const Line line = end_of_line(line_end, end, begin, ParseErrorCode::bad_field_value);
+    return line == Line::cut ? cut() : line;
+  }
   const char* value_end = line_end;
   while (value_end != value && ascii::is_blank(value_end[-1])) --value_end;
 

@@ -10,7 +10,6 @@ constexpr std::string_view kMethods[] = {"GET",     "HEAD",    "POST",  "PUT",  
 }  // namespace
 
 Method method_of(std::string_view text) noexcept {
-  if (text == "GET") return Method::get;
   if (text == "POST") return Method::post;
   for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Method::other); ++i)
     if (text == kMethods[i]) return static_cast<Method>(i);

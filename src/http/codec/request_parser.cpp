@@ -75,7 +75,8 @@ HeadParser::Line RequestParser::parse_first_line(std::string_view text) {
   if (method == end) return Line::cut;
 
   const char* method_end = method + 3;
-  if (end - method < 4 || std::memcmp(method, "GET ", 4) != 0) {
+  const bool is_get = end - method >= 4 && std::memcmp(method, "GET ", 4) == 0;
+  if (!is_get) {
     const auto longest = std::min<std::size_t>(static_cast<std::size_t>(end - method), limits_.method + 1);
     method_end = scan::past_token(method, method + longest);
     fault_is_final_ = method_end == method;  // not HTTP at all, perhaps TLS: a line may never end
@@ -97,10 +98,10 @@ HeadParser::Line RequestParser::parse_first_line(std::string_view text) {
   if (*target_end != ' ' || target_end == target) return fail(ParseErrorCode::bad_target, offset(target_end));
 
   const std::string_view name(method, static_cast<std::size_t>(method_end - method));
-  head_.method_ = method_of(name);
+  head_.method_ = is_get ? Method::get : method_of(name);
   head_.method_text_ = {static_cast<std::uint32_t>(line_), static_cast<std::uint32_t>(name.size())};
   const std::string_view where(target, static_cast<std::size_t>(target_end - target));
-  if (name == "PRI" && where == "*") {
+  if (!is_get && name == "PRI" && where == "*") {
     head_.form_ = TargetForm::asterisk;
   } else if (!parse_target(where, static_cast<std::uint32_t>(offset(target)))) {
     return Line::bad;

@@ -38,6 +38,9 @@ inline bool is(std::uint8_t wanted, char c) noexcept {
   return (kClasses[static_cast<unsigned char>(c)] & wanted) != 0;
 }
 
+/// Whether a line ends here, well and completely.
+inline bool is_line_end(const char* at, const char* end) noexcept { return end - at >= 2 && at[0] == '\r' && at[1] == '\n'; }
+
 inline const char* past(std::uint8_t wanted, const char* at, const char* end) noexcept {
   while (at != end && is(wanted, *at)) ++at;
   return at;
