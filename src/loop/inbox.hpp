@@ -55,20 +55,16 @@ class Inbox {
   ReadyNode* closed_mark() noexcept { return &mark_; }
 
   std::uint64_t push_reversed(ReadyNode* newest, ReadyQueue& ready) noexcept {
-    if (newest == closed_mark()) return 0;
+    if (!newest || newest == closed_mark()) return 0;
     ReadyNode* oldest = nullptr;
     std::uint64_t count = 0;
-    for (; newest; ++count) {
-      ReadyNode* next = newest->next_ready;
-      newest->next_ready = oldest;
-      oldest = newest;
-      newest = next;
+    for (ReadyNode* node = newest; node; ++count) {
+      ReadyNode* const next = node->next_ready;
+      node->next_ready = oldest;
+      oldest = node;
+      node = next;
     }
-    while (oldest) {
-      ReadyNode* next = oldest->next_ready;
-      ready.push(*oldest);
-      oldest = next;
-    }
+    ready.push_chain(*oldest, *newest);
     return count;
   }
 

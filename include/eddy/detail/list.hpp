@@ -104,6 +104,13 @@ class ReadyQueue {
     tail_ = &node.next_ready;
   }
 
+  /// Nodes that hang on each other's `next_ready`, from `first` to `last`.
+  void push_chain(ReadyNode& first, ReadyNode& last) noexcept {
+    last.next_ready = nullptr;
+    *tail_ = &first;
+    tail_ = &last.next_ready;
+  }
+
   /// Empties the queue and gives its first node; the rest hangs on `next_ready`.
   ReadyNode* take_all() noexcept {
     ReadyNode* first = head_;
