@@ -48,7 +48,7 @@ void NameQuestion::ask_next() {
   }
   const auto channel = setup.channels[(first_ + asked_++) % servers];
   ++lookup_.owner.counters().queries;
-  lookup_.loop.arm(*this, lookup_.loop.time() + setup.timeout.count());
+  lookup_.loop.arm_after(*this, setup.timeout.count());
   channel->ask(name_, type_, *this);
 }
 
@@ -63,7 +63,7 @@ void NameQuestion::answered(DnsAnswer answer) noexcept {
 void NameQuestion::expired(WaitNode& node) noexcept {
   auto& self = static_cast<NameQuestion&>(node);
   // The loop was busy, and the answer may lie there.
-  if (self.channel().has_unread()) return self.lookup_.loop.arm(self, self.lookup_.loop.time());
+  if (self.channel().has_unread()) return static_cast<void>(self.lookup_.loop.arm_after(self, 0));
   self.stop();
   ++self.lookup_.owner.counters().timeouts;
   self.note(DnsAnswer::failed_with("no answer within " + format_duration(self.lookup_.setup->timeout.count())));

@@ -75,6 +75,13 @@ void Loop::arm(WaitNode& timer, std::int64_t when) {
   if (when <= time()) timer_due_ = true;
 }
 
+std::int64_t Loop::arm_after(WaitNode& timer, std::int64_t delay) {
+  const auto when = delay > 0 ? time() + delay : time();
+  timers.add(timer, when);
+  if (delay <= 0) timer_due_ = true;
+  return when;
+}
+
 inline bool Loop::signals_pending() const noexcept { return signals && signals->pending(); }
 
 inline void Loop::run_ready() {
@@ -85,7 +92,7 @@ inline void Loop::run_ready() {
     if (watch) watch->after(node);
   });
   run_each([this](ReadyNode& node) {
-    if (node.run == &TaskCore::step) return static_cast<TaskCore&>(node).run_step();
+    if (node.run == &TaskCore::step) [[likely]] return static_cast<TaskCore&>(node).run_step();
     node.run(node, Dispatch::run);
     ++others_run;
   });

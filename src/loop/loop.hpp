@@ -46,6 +46,8 @@ class Loop final : public LoopCore {
 
   std::int64_t time() const noexcept { return backend->now(); }
   void arm(WaitNode& timer, std::int64_t when);
+  /// The same `delay` ns from now, 0 or less: now. Gives the time, which it reads once.
+  std::int64_t arm_after(WaitNode& timer, std::int64_t delay);
   void disarm(WaitNode& timer) noexcept { timers.remove(timer); }
 
   /// Runs until stop(). Throws what the loop cannot go on with: KeyboardInterrupt, DeadlockError.

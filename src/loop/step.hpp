@@ -13,16 +13,16 @@ namespace eddy::detail {
 
 [[gnu::always_inline]] inline void TaskCore::resume() noexcept {
   this_thread.task = this;
-  std::exchange(resume_point, nullptr).resume();
-  while (flags & kContinue) {
-    flags &= static_cast<std::uint8_t>(~kContinue);
+  for (;;) {
     std::exchange(resume_point, nullptr).resume();
+    if (!(flags & kContinue)) [[likely]] break;
+    flags &= static_cast<std::uint8_t>(~kContinue);
   }
   this_thread.task = nullptr;
 
   if (resume_point) [[likely]] {
     // It asked for its own cancellation before it came to wait.
-    if ((flags & kMustCancel) && waiting()) [[unlikely]] {
+    if ((flags & (kMustCancel | kWaiting)) == (kMustCancel | kWaiting)) [[unlikely]] {
       if (WaitNode::ops->cancel(*this) == CancelResult::accepted) flags &= static_cast<std::uint8_t>(~kMustCancel);
     }
     return;
@@ -32,7 +32,7 @@ namespace eddy::detail {
 }
 
 inline void TaskCore::run_step() noexcept {
-  if (!(flags & kStarted)) {
+  if (!(flags & kStarted)) [[unlikely]] {
     if (flags & kMustCancel) [[unlikely]] return end_unstarted();
     flags |= kStarted;
   }

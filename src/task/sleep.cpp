@@ -71,8 +71,7 @@ constexpr WaitOps kSleep{&cancel_sleep, &detach_sleep, &describe_sleep, &expire_
 
 void SleepAwaiter::start_sleep(TaskCore& task, std::coroutine_handle<> where, std::int64_t delay) noexcept {
   task.wait(where, kSleep, nullptr);
-  auto& loop = Loop::of(*task.loop);
-  loop.arm(task, loop.time() + delay);
+  Loop::of(*task.loop).arm_after(task, delay);
 }
 
 }  // namespace eddy::detail

@@ -57,7 +57,7 @@ struct TimeoutCore final : WaitNode, ReadyNode, Pooled {
     if (deadline >= Duration::max().count()) return;
     if (deadline > Loop::of(*loop).time()) {
       ++references;
-      Loop::of(*loop).arm(*this, deadline);
+      Loop::of(*loop).timers.add(*this, deadline);
       return;
     }
     // Over already: before whatever the body makes ready.
