@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <eddy/detail/site.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/queues.hpp>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>

@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <eddy/detail/ring_buffer.hpp>
 #include <eddy/detail/list.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <eddy/exceptions.hpp>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <utility>

@@ -5,10 +5,10 @@
 #include <eddy/clock.hpp>
 #include <eddy/detail/blocking_state.hpp>
 #include <eddy/detail/future_await.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/wait.hpp>
 #include <exception>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>

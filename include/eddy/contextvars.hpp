@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <eddy/detail/context.hpp>
 #include <eddy/tasks.hpp>
-#include <functional>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -196,7 +195,7 @@ class Context {
   template <class F, class... Args>
   decltype(auto) run(F&& function, Args&&... args) const {
     const detail::EnteredContext entered(core());
-    return std::invoke(std::forward<F>(function), std::forward<Args>(args)...);
+    return std::forward<F>(function)(std::forward<Args>(args)...);
   }
 
   /// The variable's value in this context; none if it is not set in it.

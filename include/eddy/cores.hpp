@@ -2,6 +2,7 @@
 // More than one core: a loop a thread, each with tasks of its own, and calls from one to another.
 #pragma once
 
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/queues.hpp>
 #include <eddy/runners.hpp>
@@ -9,7 +10,6 @@
 
 #include <atomic>
 #include <functional>
-#include <memory>
 #include <type_traits>
 #include <utility>
 

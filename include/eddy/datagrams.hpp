@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <eddy/addresses.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/owned.hpp>
 #include <eddy/detail/task_core.hpp>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -243,7 +243,7 @@ class DatagramBatch {
  private:
   friend class detail::DatagramCore;
   struct Room;
-  std::unique_ptr<Room> room_;
+  detail::Owned<Room> room_;
   std::vector<Item> items_;
 };
 

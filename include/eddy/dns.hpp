@@ -5,10 +5,10 @@
 #include <eddy/addresses.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <eddy/async_generators.hpp>
 #include <eddy/coro.hpp>
-#include <memory>
+#include <eddy/detail/smart_pointers.hpp>
 #include <optional>
 #include <span>
 #include <string>

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <eddy/coro.hpp>
-#include <memory>
+#include <eddy/detail/smart_pointers.hpp>
 #include <optional>
 #include <string>
 #include <string_view>

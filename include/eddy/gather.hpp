@@ -117,7 +117,8 @@ class [[nodiscard("co_await it")]] GatherRange {
   bool await_suspend(std::coroutine_handle<Promise> where) {
     wait_.prepare(inputs_.size(), kResults);
     children_.reserve(inputs_.size());
-    for (auto& input : inputs_) children_.push_back(child_of(std::move(input), site_of(where)));
+    const Site site = site_of(where);
+    for (auto& input : inputs_) children_.push_back(child_of(std::move(input), site));
     for (auto& child : children_) wait_.add(child.core());
     return wait_.wait(where);
   }

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <eddy/clock.hpp>
 #include <eddy/concurrent.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/remote.hpp>
-#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>

@@ -2,10 +2,10 @@
 // What a transport calls: asyncio's protocols. See eddy/transports.hpp.
 #pragma once
 
+#include <eddy/detail/smart_pointers.hpp>
 #include <concepts>
 #include <cstddef>
 #include <exception>
-#include <memory>
 #include <span>
 #include <string_view>
 #include <type_traits>

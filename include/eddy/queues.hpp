@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#if __has_include(<bits/stl_heap.h>)
+#include <bits/stl_heap.h>  // libstdc++: push_heap() and pop_heap(); a tenth of <algorithm>
+#else
 #include <algorithm>
+#endif
 #include <coroutine>
 #include <cstddef>
 #include <eddy/detail/list.hpp>

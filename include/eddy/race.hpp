@@ -29,10 +29,7 @@ namespace detail {
 /// The untyped part: waits for the first to end, cancels the others, waits for their end.
 class RaceCore {
  public:
-  template <class Child>
-  void add(const Child& child) {
-    racers_.push_back(AnyFuture{&child.core()});
-  }
+  void add(FutureCore& racer);
   Coro<std::size_t> run();
 
  private:
@@ -69,7 +66,7 @@ template <class... A>
 Coro<std::variant<RaceValue<A>...>> race_of(A... racers) {
   auto children = std::tuple<ChildOf<A>...>(child_of(std::move(racers), Site{})...);
   RaceCore core;
-  std::apply([&core](auto&... child) { (core.add(child), ...); }, children);
+  std::apply([&core](auto&... child) { (core.add(child.core()), ...); }, children);
   const std::size_t winner = co_await core.run();
   co_return winner_of<std::variant<RaceValue<A>...>>(children, winner);
 }
@@ -81,7 +78,7 @@ Coro<RaceResult<RaceValue<A>>> race_of_many(std::vector<A> racers) {
   children.reserve(racers.size());
   for (auto& racer : racers) children.push_back(child_of(std::move(racer), Site{}));
   RaceCore core;
-  for (auto& child : children) core.add(child);
+  for (auto& child : children) core.add(child.core());
   const std::size_t winner = co_await core.run();
   co_return RaceResult<RaceValue<A>>{winner, race_value(children[winner])};
 }

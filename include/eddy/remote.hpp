@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <eddy/concurrent.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/pack.hpp>
 #include <exception>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>

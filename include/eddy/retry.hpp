@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <chrono>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/tasks.hpp>

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <eddy/clock.hpp>
+#include <eddy/detail/owned.hpp>
 #include <eddy/detail/scope_core.hpp>
 #include <eddy/tasks.hpp>
-#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -76,7 +76,7 @@ namespace detail {
 template <class T, bool kThrows>
 class [[nodiscard("co_await it")]] ScopeAwaiter {
  public:
-  ScopeAwaiter(Coro<T> body, CancelScope& scope, std::unique_ptr<CancelScope> owned) noexcept
+  ScopeAwaiter(Coro<T> body, CancelScope& scope, Owned<CancelScope> owned) noexcept
       : owned_(std::move(owned)), scope_(&scope), body_(std::move(body)) {}
 
   bool await_ready() const noexcept { return false; }
@@ -101,7 +101,7 @@ class [[nodiscard("co_await it")]] ScopeAwaiter {
   }
 
  private:
-  std::unique_ptr<CancelScope> owned_;
+  Owned<CancelScope> owned_;
   CancelScope* scope_;
   Coro<T> body_;
 };
@@ -113,7 +113,7 @@ Coro<AwaitValue<std::invoke_result_t<F&, CancelScope&>>> call_with_scope(F funct
 }
 
 template <bool kThrows, class A>
-auto in_scope(CancelScope& scope, std::unique_ptr<CancelScope> owned, A&& body) {
+auto in_scope(CancelScope& scope, Owned<CancelScope> owned, A&& body) {
   auto coroutine = [&] {
     if constexpr (std::invocable<std::decay_t<A>&, CancelScope&>) {
       return call_with_scope<std::decay_t<A>>(std::forward<A>(body), &scope);
@@ -129,7 +129,7 @@ auto in_scope(CancelScope& scope, std::unique_ptr<CancelScope> owned, A&& body) 
 
 template <bool kThrows, class A>
 auto in_new_scope(Duration limit, A&& body) {
-  auto scope = std::make_unique<CancelScope>(CancelScopeOptions{.timeout = limit});
+  auto scope = Owned<CancelScope>(new CancelScope(CancelScopeOptions{.timeout = limit}));
   auto& reference = *scope;
   return in_scope<kThrows>(reference, std::move(scope), std::forward<A>(body));
 }
@@ -138,7 +138,7 @@ auto in_new_scope(Duration limit, A&& body) {
 
 template <class A>
 auto CancelScope::run(A&& body) {
-  return detail::in_scope<false>(*this, nullptr, std::forward<A>(body));
+  return detail::in_scope<false>(*this, {}, std::forward<A>(body));
 }
 
 /// Runs a coroutine or callable for at most `limit`, then goes on without it: `trio.move_on_after`. Gives what

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <eddy/clock.hpp>
-#include <memory>
+#include <eddy/detail/owned.hpp>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -104,7 +104,7 @@ class Poll {
   std::vector<PollEvent> poll(std::optional<Duration> timeout = std::nullopt);
 
  private:
-  std::unique_ptr<detail::PollTable> table_;
+  detail::Owned<detail::PollTable> table_;
 };
 
 /// `select.epoll()`, and the C calls behind it. Its descriptor is closed with it; a child process does not inherit it.
@@ -143,11 +143,11 @@ class Epoll {
   bool closed() const noexcept { return fileno() < 0; }
 
  private:
-  explicit Epoll(std::unique_ptr<detail::EpollCore> core) noexcept;
+  explicit Epoll(detail::EpollCore* core) noexcept;  // takes it over
   void control(int operation, int fd, unsigned events, std::uint64_t data, const char* what);
   void check_open() const;
 
-  std::unique_ptr<detail::EpollCore> core_;
+  detail::Owned<detail::EpollCore> core_;
 };
 
 }  // namespace eddy

@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <eddy/clock.hpp>
+#include <eddy/detail/owned.hpp>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -68,7 +68,7 @@ struct SelectorEvent {
 namespace detail {
 class Poller;
 struct SelectorEntry;
-using SelectorEntries = std::map<int, std::unique_ptr<SelectorEntry>>;
+using SelectorEntries = std::map<int, Owned<SelectorEntry>>;
 const SelectorKey& key_of(const SelectorEntry& entry) noexcept;
 }  // namespace detail
 
@@ -140,7 +140,7 @@ class Selector {
   std::string_view name() const noexcept { return name_; }
 
  protected:
-  explicit Selector(std::unique_ptr<detail::Poller> poller) noexcept;
+  explicit Selector(detail::Poller* poller) noexcept;  // takes it over
 
  private:
   detail::SelectorEntry* find(const FileObject& fileobj) const noexcept;
@@ -148,7 +148,7 @@ class Selector {
   void check(unsigned events) const;
   void check_open() const;
 
-  std::unique_ptr<detail::Poller> poller_;  // null once closed
+  detail::Owned<detail::Poller> poller_;  // null once closed
   std::string_view name_;
   detail::SelectorEntries entries_;  // by descriptor
   std::vector<detail::SelectorEntry*> ready_;  // of the select() that runs

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/detail/smart_pointers.hpp>
 #include <coroutine>
 #include <initializer_list>
-#include <memory>
 #include <optional>
 #include <utility>
 

@@ -7,8 +7,8 @@
 #include <eddy/addresses.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/detail/task_core.hpp>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>

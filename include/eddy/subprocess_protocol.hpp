@@ -4,12 +4,13 @@
 
 #include <concepts>
 #include <eddy/coro.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/events.hpp>
 #include <eddy/protocols.hpp>
 #include <eddy/subprocess.hpp>
 #include <eddy/transports.hpp>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,7 +41,7 @@ class SubprocessProtocol : public BaseProtocol {
 class SubprocessTransport {
  public:
   struct State;
-  explicit SubprocessTransport(std::unique_ptr<State> state) noexcept;
+  explicit SubprocessTransport(detail::Owned<State> state) noexcept;
   SubprocessTransport(const SubprocessTransport&) = delete;
   SubprocessTransport& operator=(const SubprocessTransport&) = delete;
   ~SubprocessTransport();
@@ -64,7 +65,7 @@ class SubprocessTransport {
   State& state() noexcept { return *state_; }
 
  private:
-  std::unique_ptr<State> state_;
+  detail::Owned<State> state_;
 };
 
 /// What loop.subprocess_exec() gives. The protocol is valid as long as the handle of its transport.

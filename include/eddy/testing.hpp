@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/faults.hpp>
 #include <eddy/runners.hpp>
 #include <eddy/streams.hpp>
@@ -14,7 +15,6 @@
 #include <eddy/transports.hpp>
 #include <exception>
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 

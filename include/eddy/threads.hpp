@@ -6,11 +6,11 @@
 #include <eddy/concurrent.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/detail/concurrent_await.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/events.hpp>
 #include <eddy/limiter.hpp>
 #include <eddy/tasks.hpp>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <stop_token>
 #include <tuple>

@@ -8,9 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <eddy/clock.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/streams.hpp>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -9,11 +9,11 @@
 #include <eddy/addresses.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/datagrams.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/protocols.hpp>
 #include <eddy/streams.hpp>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -54,7 +54,7 @@ struct BlockingState::Impl {
   }
 };
 
-BlockingState::BlockingState() : impl_(std::make_unique<Impl>()) {}
+BlockingState::BlockingState() : impl_(new Impl) {}
 BlockingState::~BlockingState() = default;
 
 bool BlockingState::done() const {

@@ -41,7 +41,7 @@ struct Process::Impl {
   }
 };
 
-Process::Process(ProcessOptions options, Parcel call) : impl_(std::make_unique<Impl>()) {
+Process::Process(ProcessOptions options, Parcel call) : impl_(new Impl) {
   static std::atomic<int> made{0};
   const int number = ++made;
   impl_->name = options.name.empty() ? fmt::format("Process-{}", number) : std::string(options.name);

@@ -61,7 +61,7 @@ struct DatagramBatch::Room {
 
 DatagramBatch::DatagramBatch(std::size_t count, std::size_t size) {
   if (count == 0 || size == 0) throw ValueError(fmt::format("datagram batch: {} datagrams of {} bytes: both must be above 0", count, size));
-  room_ = std::make_unique<Room>(count, size);
+  room_.reset(new Room(count, size));
   items_.reserve(count);
 }
 DatagramBatch::DatagramBatch(DatagramBatch&&) noexcept = default;

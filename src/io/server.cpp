@@ -31,7 +31,7 @@ class StreamServer final : public ServerCore {
 
   void close_clients() override {
     for_each([](Client& client) {
-      if (client.task) client.task->cancel_task(nullptr);
+      if (client.task()) client.task()->cancel_task(nullptr);
     });
   }
   void abort_clients() override {
@@ -42,7 +42,7 @@ class StreamServer final : public ServerCore {
   void cut_off() override {
     cut_ = true;
     for_each([](Client& client) {
-      if (client.task) client.task->cancel_task(nullptr);
+      if (client.task()) client.task()->cancel_task(nullptr);
       else client.stream->abort();
     });
   }
@@ -50,37 +50,38 @@ class StreamServer final : public ServerCore {
  private:
   // One of `task` and `stream` is there at least.
   struct Client final : Served, DoneNode, StreamOwner, Pooled {
-    StreamServer& server;
-    std::shared_ptr<ConnectionHandler> callback;  // the coroutine may use what it captured
-    TaskCore* task = nullptr;      // null: its handler has ended
+    StreamServer& server;  // kept by its connections, and with it what the handler captured
     StreamCore* stream = nullptr;  // null: it is closed
 
-    explicit Client(StreamServer& owner) noexcept : server(owner), callback(owner.handler_) {
-      drop = [](DoneNode& node) noexcept { static_cast<Client&>(node).handler_ended(); };
-    }
+    explicit Client(StreamServer& owner) noexcept : DoneNode(kOps), server(owner) {}
     ~Client() {
       if (stream) stream->set_owner(nullptr);
     }
+    /// Null: its handler has ended.
+    TaskCore* task() const noexcept { return static_cast<TaskCore*>(target); }
     void begin(TaskCore& handler, StreamCore& core) noexcept {
-      task = &handler;
       stream = &core;
       core.set_owner(this);
-      attach(handler, [](ReadyNode& node, Dispatch) noexcept {
-        auto& self = static_cast<Client&>(node);
-        report_failure(static_cast<TaskCore&>(*self.target));
-        self.target->release();
-        self.handler_ended();
-      });
+      attach(handler);
+    }
+    static void handler_done(ReadyNode& node, Dispatch) noexcept {
+      auto& self = static_cast<Client&>(node);
+      TaskCore& handler = *self.task();
+      report_failure(handler);
+      self.handler_ended();
+      handler.release();
     }
     void handler_ended() noexcept {
-      task = nullptr;
+      target = nullptr;
       if (!stream || !stream->is_closing()) return server.gone(*this);
       if (server.cut_) stream->abort();
     }
     void stream_closed() noexcept override {
       stream = nullptr;
-      if (!task) server.gone(*this);
+      if (!task()) server.gone(*this);
     }
+    static constexpr DoneOps kOps{&handler_done,
+                                  [](DoneNode& node) noexcept { static_cast<Client&>(node).handler_ended(); }};
   };
 
   template <class F>

@@ -115,7 +115,7 @@ Coro<TransportHandle> connect(std::unique_ptr<SubprocessProtocol> protocol, Pipe
   auto process = co_await std::move(starting);
   for (auto& fd : pipes.theirs) fd.reset();
   auto transport = std::make_shared<SubprocessTransport>(
-      std::make_unique<SubprocessTransport::State>(std::move(process), std::move(protocol)));
+      detail::Owned(new SubprocessTransport::State(std::move(process), std::move(protocol))));
   auto& state = transport->state();
   state.transport = transport.get();
   // If a pipe cannot be connected, the child is not left to itself.
@@ -154,7 +154,7 @@ Coro<TransportHandle> detail::start_subprocess(std::unique_ptr<SubprocessProtoco
   return connect(std::move(protocol), std::move(pipes), create_subprocess(options, std::move(arguments)));
 }
 
-SubprocessTransport::SubprocessTransport(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+SubprocessTransport::SubprocessTransport(detail::Owned<State> state) noexcept : state_(std::move(state)) {}
 SubprocessTransport::~SubprocessTransport() = default;
 
 int SubprocessTransport::get_pid() const noexcept { return state_->process.pid(); }

@@ -34,7 +34,7 @@ void CallbackCore::run_ready(ReadyNode& node, Dispatch how) noexcept {
     self.running = true;
     try {
       const ContextEntry entry(self.context);
-      self.invoke(self);
+      self.callable_ops->invoke(self);
     } catch (...) {
       report_current_exception(self.loop, "a callback threw");
     }
@@ -98,9 +98,9 @@ namespace {
 struct StopWhenDone final : detail::DoneNode, detail::Pooled {
   StopWhenDone** owner;
 
-  explicit StopWhenDone(StopWhenDone** holder) noexcept : owner(holder) {
-    drop = [](detail::DoneNode& node) noexcept { static_cast<StopWhenDone&>(node).end(); };
-  }
+  static const detail::DoneOps kOps;
+
+  explicit StopWhenDone(StopWhenDone** holder) noexcept : DoneNode(kOps), owner(holder) {}
   static void call(detail::ReadyNode& node, detail::Dispatch how) noexcept {
     auto& self = static_cast<StopWhenDone&>(node);
     if (how == detail::Dispatch::run && self.owner) Loop::of(*self.target->loop).stop();
@@ -112,6 +112,8 @@ struct StopWhenDone final : detail::DoneNode, detail::Pooled {
     delete this;
   }
 };
+constexpr detail::DoneOps StopWhenDone::kOps{
+    &call, [](detail::DoneNode& node) noexcept { static_cast<StopWhenDone&>(node).end(); }};
 
 }  // namespace
 
@@ -120,7 +122,7 @@ void EventLoop::run_until_done(const AnyTask& task) {
     struct Watch {
       StopWhenDone* node;
       explicit Watch(const AnyTask& task) : node(new StopWhenDone(&node)) {
-        node->attach(task.core(), &StopWhenDone::call);
+        node->attach(task.core());
       }
       ~Watch() {
         if (!node) return;
@@ -150,8 +152,9 @@ Handle EventLoop::schedule_threadsafe(CallbackCore& node) {
 }
 
 TimerHandle EventLoop::schedule_later(CallbackCore& node, Duration delay) {
-  const auto now = loop_->time();
-  return schedule_at(node, delay.count() > 0 ? now + delay.count() : now);
+  node.retain();
+  node.WaitNode::ops = &detail::kCallbackTimer;
+  return TimerHandle(&node, loop_->arm_after(node, delay.count()));
 }
 
 TimerHandle EventLoop::schedule_at(CallbackCore& node, std::int64_t when) {

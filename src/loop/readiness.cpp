@@ -26,26 +26,22 @@ namespace {
 class ReadinessStream final : public StreamDriver, private IoWatch {
  public:
   ReadinessStream(Poller& poller, int descriptor, StreamSink& sink)
-      : poller_(poller), sink_(&sink), owner_(descriptor), tells_edges_(poller.tells_edges()) {
+      : poller_(poller), sink_(&sink), tells_edges_(poller.tells_edges()) {
     IoWatch::fd = descriptor;
     edge = true;
     interest = kHangup;
     on_events = [](IoWatch& watch, unsigned events) noexcept {
       static_cast<ReadinessStream&>(watch).dispatch(events);
     };
-    try {
-      poller_.add(*this);
-    } catch (...) {
-      owner_.release();  // the caller keeps the descriptor
-      throw;
-    }
+    poller_.add(*this);  // if it throws, the caller keeps the descriptor
   }
   ~ReadinessStream() override {
     poller_.remove(*this);
+    ::close(fd());
     if (died_) *died_ = true;
   }
 
-  int fd() const noexcept override { return owner_.get(); }
+  int fd() const noexcept override { return IoWatch::fd; }
   bool is_plain_socket() const noexcept override {
     struct stat status{};
     return ::fstat(fd(), &status) == 0 && S_ISSOCK(status.st_mode);
@@ -170,7 +166,6 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
 
   Poller& poller_;
   StreamSink* sink_;
-  UniqueFd owner_;
   bool* died_ = nullptr;  // set while dispatch() runs: the sink may destroy us
   const bool tells_edges_;
   bool is_socket_ = true;  // until a call says otherwise: most are, and asking costs a call

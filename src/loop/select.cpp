@@ -86,7 +86,7 @@ detail::SelectPlaces detail::select_places(const std::vector<int>& readable, con
   return {places_in(r, readable), places_in(w, writable), places_in(x, exceptional)};
 }
 
-Poll::Poll() : table_(std::make_unique<detail::PollTable>()) {}
+Poll::Poll() : table_(new detail::PollTable) {}
 Poll::Poll(Poll&&) noexcept = default;
 Poll& Poll::operator=(Poll&&) noexcept = default;
 Poll::~Poll() = default;
@@ -116,15 +116,15 @@ std::vector<PollEvent> Poll::poll(std::optional<Duration> timeout) {
   return events;
 }
 
-Epoll::Epoll() : core_(std::make_unique<detail::EpollCore>()) {}
-Epoll::Epoll(std::unique_ptr<detail::EpollCore> core) noexcept : core_(std::move(core)) {}
+Epoll::Epoll() : core_(new detail::EpollCore) {}
+Epoll::Epoll(detail::EpollCore* core) noexcept : core_(core) {}
 Epoll::Epoll(Epoll&&) noexcept = default;
 Epoll& Epoll::operator=(Epoll&&) noexcept = default;
 Epoll::~Epoll() = default;
 
 Epoll Epoll::fromfd(int fd) {
   check_descriptor(fd);
-  return Epoll(std::make_unique<detail::EpollCore>(fd));
+  return Epoll(new detail::EpollCore(fd));
 }
 
 int Epoll::fileno() const noexcept { return core_->fd(); }

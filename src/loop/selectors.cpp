@@ -75,13 +75,13 @@ using detail::SelectorEntry;
 
 bool SelectorMap::contains(const FileObject& fileobj) const noexcept { return entries_->contains(fileobj.fileno()); }
 
-Selector::Selector(std::unique_ptr<detail::Poller> poller) noexcept : poller_(std::move(poller)), name_(poller_->name()) {}
+Selector::Selector(detail::Poller* poller) noexcept : poller_(poller), name_(poller_->name()) {}
 Selector::~Selector() { close(); }
 
-SelectSelector::SelectSelector() : Selector(detail::make_select_poller()) {}
-PollSelector::PollSelector() : Selector(detail::make_poll_poller()) {}
-EpollSelector::EpollSelector() : Selector(detail::make_epoll_poller()) {}
-DefaultSelector::DefaultSelector() : Selector(detail::best_poller()) {}
+SelectSelector::SelectSelector() : Selector(detail::make_select_poller().release()) {}
+PollSelector::PollSelector() : Selector(detail::make_poll_poller().release()) {}
+EpollSelector::EpollSelector() : Selector(detail::make_epoll_poller().release()) {}
+DefaultSelector::DefaultSelector() : Selector(detail::best_poller().release()) {}
 
 void Selector::check_open() const {
   if (!poller_) throw RuntimeError(fmt::format("the {} selector is closed", name_));
@@ -122,7 +122,7 @@ SelectorKey Selector::register_(const FileObject& fileobj, unsigned events, std:
   const int fd = fileobj.fileno();
   if (fd < 0) throw ValueError(fmt::format("invalid file descriptor: {}", fd));
   if (entries_.contains(fd)) throw KeyError(detail::describe(fileobj) + " is already registered");
-  auto entry = std::make_unique<SelectorEntry>(SelectorKey{fileobj, fd, events, std::move(data)});
+  detail::Owned entry(new SelectorEntry(SelectorKey{fileobj, fd, events, std::move(data)}));
   entry->fd = fd;
   entry->only_interest = true;
   entry->round = &round_;

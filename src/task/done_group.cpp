@@ -34,46 +34,48 @@ struct DoneGroup::Timer final : WaitNode, ReadyNode, Pooled {
 
 const WaitOps DoneGroup::kOps{&cancel_wait, &detach_wait, &describe_wait, nullptr, &visit_members, "group"};
 
+constinit const DoneOps DoneGroup::kMemberOps{&run_member, &drop_member, &wants_member_call};
+
 DoneGroup::DoneGroup(std::size_t members, Until until, bool owning)
     : members_(new Member[members]), until_(until), owning_(owning) {}
 
 void DoneGroup::add(FutureCore& member) noexcept {
   Member& node = members_[added_++];
-  node.group = this;
-  node.drop = &drop_member;
-  node.wants_call = &wants_member_call;
+  node.slot = this;
   ++pending_;
-  if (owning_ && member.done()) {
-    node.was_done = true;
-    node.target = &member;
-    return;
+  if (member.done()) [[unlikely]] {
+    if (owning_) {
+      ++done_before_;
+      node.target = &member;
+      return;
+    }
+    ++queued_;
   }
   ++references_;
-  if (member.done()) ++queued_;
-  node.attach(member, &run_member);
+  node.attach(member);
 }
 
 void DoneGroup::run_member(ReadyNode& node, Dispatch how) noexcept {
   auto& self = static_cast<Member&>(static_cast<DoneNode&>(node));
-  DoneGroup* group = self.group;
+  DoneGroup& group = self.group();
   FutureCore* member = std::exchange(self.target, nullptr);
-  --group->queued_;
-  if (how == Dispatch::run) group->member_done(*member);
+  --group.queued_;
+  if (how == Dispatch::run) group.member_done(*member);
   member->release();
-  group->release();
+  group.release();
 }
 
 void DoneGroup::drop_member(DoneNode& node) noexcept {
   auto& self = static_cast<Member&>(node);
   self.target = nullptr;
-  --self.group->pending_;
-  self.group->release();
+  --self.group().pending_;
+  self.group().release();
 }
 
 // As long as no callback is queued, its place among them does not matter, and the last member has one.
 bool DoneGroup::wants_member_call(DoneNode& node, FutureState how) noexcept {
   auto& self = static_cast<Member&>(node);
-  DoneGroup& group = *self.group;
+  DoneGroup& group = self.group();
   const bool counts_alone = how == FutureState::finished && group.until_ != Until::first_done;
   if (!counts_alone || group.queued_ > 0 || group.pending_ == 1) {
     ++group.queued_;
@@ -105,8 +107,10 @@ void DoneGroup::end() noexcept {
 }
 
 bool DoneGroup::wait_owning(TaskCore& task, std::coroutine_handle<> where) {
-  for (std::size_t i = 0; i < added_; ++i) {
-    if (members_[i].was_done) member_done(*std::exchange(members_[i].target, nullptr));
+  for (std::size_t i = 0; done_before_ > 0; ++i) {
+    if (members_[i].is_linked()) continue;
+    --done_before_;
+    member_done(*std::exchange(members_[i].target, nullptr));
   }
   if (ended_) return false;
   wait(task, where, Duration::max());
@@ -117,8 +121,7 @@ void DoneGroup::wait(TaskCore& task, std::coroutine_handle<> where, Duration tim
   waiter_ = &task;
   if (timeout < Duration::max()) {
     timer_ = new Timer(*this);
-    auto& loop = Loop::of(*task.loop);
-    loop.arm(*timer_, loop.time() + (timeout.count() > 0 ? timeout.count() : 0));
+    Loop::of(*task.loop).arm_after(*timer_, timeout.count());
   }
   task.wait(where, kOps, this);
 }

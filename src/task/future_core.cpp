@@ -38,12 +38,11 @@ void FutureCore::let_go() noexcept {
     auto& node = static_cast<WaitNode&>(*first);
     if (node.ops) continue;
     auto& callback = static_cast<DoneNode&>(node);
-    if (callback.drop) callback.drop(callback);
+    callback.done_ops->drop(callback);
   }
 }
 
-void FutureCore::finish(FutureState how) noexcept {
-  state = how;
+void FutureCore::tell_waiters() noexcept {
   while (ListNode* first = waiters.front()) {
     waiters.remove(*first);
     auto& node = static_cast<WaitNode&>(*first);
@@ -52,8 +51,8 @@ void FutureCore::finish(FutureState how) noexcept {
       continue;
     }
     auto& callback = static_cast<DoneNode&>(node);
-    if (callback.wants_call && !callback.wants_call(callback, how)) continue;
-    callback.target = this;
+    const auto wants_call = callback.done_ops->wants_call;
+    if (wants_call && !wants_call(callback, state)) continue;
     retain();
     loop->ready.push(callback);
   }
@@ -121,16 +120,9 @@ void throw_cancelled_wait(TaskCore& task, FutureCore& core) {
   core.rethrow();
 }
 
-void DoneNode::attach(FutureCore& future, void (*call)(ReadyNode&, Dispatch) noexcept) noexcept {
-  run = call;
-  target = &future;
-  if (!future.done()) return future.add_waiter(*this);
-  future.retain();
-  future.loop->ready.push(*this);
-}
-
-void DoneNode::detach() noexcept {
-  if (is_linked()) target->waiters.remove(*this);
+void DoneNode::attach_to_done() noexcept {
+  target->retain();
+  target->loop->ready.push(*this);
 }
 
 void check_awaitable(const FutureCore& core) {

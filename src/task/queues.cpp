@@ -2,6 +2,8 @@
 #include <eddy/exceptions.hpp>
 #include <eddy/queues.hpp>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "loop/loop.hpp"
 

@@ -6,6 +6,8 @@ namespace eddy::detail {
 
 void throw_race_of_none() { throw ValueError("a race of nothing has no winner; give race() one awaitable or more"); }
 
+void RaceCore::add(FutureCore& racer) { racers_.push_back(AnyFuture{&racer}); }
+
 Coro<std::size_t> RaceCore::run() {
   std::exception_ptr cancellation;
   try {

@@ -15,10 +15,7 @@ void throw_wait_for_nothing() { throw ValueError("wait: there is nothing to wait
 // Counted: the awaiter, and the inner future's callback.
 class ShieldCore final : public DoneNode, public Pooled {
  public:
-  explicit ShieldCore(FutureCore& inner) noexcept {
-    drop = [](DoneNode& node) noexcept { static_cast<ShieldCore&>(node).release(); };
-    attach(inner, &inner_done);
-  }
+  explicit ShieldCore(FutureCore& inner) noexcept : DoneNode(kInnerOps) { attach(inner); }
 
   void wait(std::coroutine_handle<> where) {
     waiter_ = &current_task_core();
@@ -66,6 +63,9 @@ class ShieldCore final : public DoneNode, public Pooled {
                        : std::string("the exception of a shielded future came after its awaiter was cancelled");
     Loop::of(*inner.loop).report(std::move(message), inner.error, nullptr);
   }
+
+  static constexpr DoneOps kInnerOps{&inner_done,
+                                     [](DoneNode& node) noexcept { static_cast<ShieldCore&>(node).release(); }};
 
   TaskCore* waiter_ = nullptr;
   int references_ = 2;

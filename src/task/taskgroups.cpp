@@ -18,6 +18,7 @@ struct TaskGroup::Member final : detail::DoneNode, MemberLink, detail::Pooled {
   TaskGroup* group = nullptr;
   detail::TaskCore* task = nullptr;
 
+  Member() noexcept : DoneNode(kOps) {}
   static Member& of(detail::ListNode& node) noexcept {
     return static_cast<Member&>(static_cast<MemberLink&>(node));
   }
@@ -39,6 +40,7 @@ struct TaskGroup::Member final : detail::DoneNode, MemberLink, detail::Pooled {
     }
     delete self;
   }
+  static constexpr detail::DoneOps kOps{&call, &dropped};
 };
 
 TaskGroup::TaskGroup() : parent_(current_task()), scope_(detail::scope_of(parent_.core())), cancelling_at_entry_(parent_.cancelling()) {}
@@ -84,10 +86,9 @@ void TaskGroup::watch(detail::TaskCore& task) {
   auto* member = new Member;
   member->group = this;
   member->task = &task;
-  member->drop = &Member::dropped;
   watched_.push_back(static_cast<MemberLink&>(*member));
   ++members_;
-  member->attach(task, &Member::call);
+  member->attach(task);
 }
 
 void TaskGroup::member_done(detail::FutureCore& task) noexcept {

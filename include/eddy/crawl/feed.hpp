@@ -6,7 +6,7 @@
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/crawl/item.hpp>
-#include <memory>
+#include <eddy/detail/smart_pointers.hpp>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/http/headers.hpp>
 #include <eddy/http/url.hpp>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>

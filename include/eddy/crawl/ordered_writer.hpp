@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <eddy/charset.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/exceptions.hpp>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 

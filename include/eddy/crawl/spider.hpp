@@ -8,9 +8,9 @@
 #include <eddy/coro.hpp>
 #include <eddy/crawl/fetcher.hpp>
 #include <eddy/crawl/page.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <functional>
 #include <map>
-#include <memory>
 #include <set>
 #include <span>
 #include <string>

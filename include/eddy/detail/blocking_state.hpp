@@ -6,8 +6,9 @@
 #include <cstdint>
 #include <eddy/clock.hpp>
 #include <eddy/detail/future_await.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <exception>
-#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -42,11 +43,11 @@ class Job {
   struct Holder final : Base {
     explicit Holder(F f) : function(std::move(f)) {}
     void call() override {
-      const std::unique_ptr<Holder> self(this);
+      const Owned<Holder> self(this);
       function();
     }
     void fail([[maybe_unused]] const std::exception_ptr& error) override {
-      const std::unique_ptr<Holder> self(this);
+      const Owned<Holder> self(this);
       if constexpr (requires { function.fail(error); }) function.fail(error);
     }
     F function;
@@ -108,7 +109,7 @@ class BlockingState {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  Owned<Impl> impl_;
 };
 
 template <class T>

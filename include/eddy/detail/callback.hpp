@@ -24,13 +24,18 @@ namespace detail {
 
 /// A callback that is, was or will be scheduled. Counted atomically: handles may cross threads.
 struct CallbackCore : ReadyNode, WaitNode {
-  explicit CallbackCore(LoopCore& owner) : loop(&owner), context(captured_context()) {}
+  struct CallableOps {
+    void (*invoke)(CallbackCore&);
+    void (*clear)(CallbackCore&) noexcept;    // destroys the callable
+    void (*destroy)(CallbackCore&) noexcept;  // frees the node, its callable being cleared
+  };
+  CallbackCore(LoopCore& owner, const CallableOps& table) : loop(&owner), callable_ops(&table), context(captured_context()) {
+    run = &run_ready;
+  }
 
   LoopCore* loop;
+  const CallableOps* callable_ops;
   ContextRef context;
-  void (*invoke)(CallbackCore&) = nullptr;
-  void (*clear)(CallbackCore&) noexcept = nullptr;    // destroys the callable
-  void (*destroy)(CallbackCore&) noexcept = nullptr;  // frees the node, its callable being cleared
   std::uint32_t references = 1;
   bool cancelled = false;
   bool spent = false;    // its callable is gone
@@ -40,11 +45,11 @@ struct CallbackCore : ReadyNode, WaitNode {
 
   void retain() noexcept { __atomic_add_fetch(&references, 1, __ATOMIC_RELAXED); }
   void release() noexcept {
-    if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) destroy(*this);
+    if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) callable_ops->destroy(*this);
   }
   void drop_callable() noexcept {
     if (std::exchange(spent, true)) return;
-    clear(*this);
+    callable_ops->clear(*this);
     context = ContextRef();
   }
   /// It will not run again; what it captured is destroyed at once.
@@ -55,15 +60,7 @@ struct CallbackCore : ReadyNode, WaitNode {
 
 template <class F>
 struct Callback final : CallbackCore, Pooled {
-  Callback(LoopCore& owner, F f) : CallbackCore(owner), callable_holder(std::move(f)) {
-    run = &run_ready;
-    invoke = [](CallbackCore& self) { static_cast<void>(static_cast<Callback&>(self).callable_holder.value()); };
-    clear = [](CallbackCore& self) noexcept { static_cast<Callback&>(self).callable_holder.destroy(); };
-    destroy = [](CallbackCore& self) noexcept {
-      self.drop_callable();
-      delete static_cast<Callback*>(&self);
-    };
-  }
+  Callback(LoopCore& owner, F f) : CallbackCore(owner, kOps), callable_holder(std::move(f)) {}
 
  private:
   struct Holder {
@@ -75,6 +72,14 @@ struct Callback final : CallbackCore, Pooled {
     };
   };
   Holder callable_holder;
+
+  static constexpr CallableOps kOps{
+      [](CallbackCore& self) { static_cast<void>(static_cast<Callback&>(self).callable_holder.value()); },
+      [](CallbackCore& self) noexcept { static_cast<Callback&>(self).callable_holder.destroy(); },
+      [](CallbackCore& self) noexcept {
+        self.drop_callable();
+        delete static_cast<Callback*>(&self);
+      }};
 };
 
 template <class F>

@@ -5,8 +5,8 @@
 #include <coroutine>
 #include <cstdint>
 #include <eddy/concurrent.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/detail/task_core.hpp>
-#include <memory>
 #include <utility>
 
 namespace eddy::detail {

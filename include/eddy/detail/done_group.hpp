@@ -6,7 +6,6 @@
 #include <eddy/clock.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <exception>
-#include <memory>
 #include <utility>
 
 namespace eddy::detail {
@@ -48,11 +47,11 @@ class DoneGroup {
   void leave() noexcept;
 
  private:
-  struct Member : DoneNode {
-    DoneGroup* group = nullptr;
-    bool was_done = false;  // when it was added to an owning group
+  struct Member final : DoneNode {
+    Member() noexcept : DoneNode(kMemberOps) {}
+    DoneGroup& group() const noexcept { return *static_cast<DoneGroup*>(slot); }
   };
-  ~DoneGroup() = default;
+  ~DoneGroup() { delete[] members_; }
 
   void member_done(FutureCore& member) noexcept;
   void end() noexcept;
@@ -68,14 +67,16 @@ class DoneGroup {
   static void describe_wait(const TaskCore& task, Text& text);
   static void visit_members(const TaskCore& task, AwaitVisitor& visitor);
   static const WaitOps kOps;
+  static const DoneOps kMemberOps;
 
   struct Timer;
   friend struct Timer;
   friend struct DebuggerLayout;
   void stop_timer() noexcept;
 
-  std::unique_ptr<Member[]> members_;
+  Member* const members_;  // an array
   std::size_t added_ = 0;
+  std::size_t done_before_ = 0;  // when they were added to an owning group: their nodes are linked nowhere
   std::size_t pending_ = 0;  // not heard of
   std::size_t queued_ = 0;   // of those, with a callback in the ready queue
   std::size_t references_ = 1;

@@ -127,20 +127,27 @@ void report_current_exception(LoopCore* loop, const char* message) noexcept;
 
 /// A user's done callback: belongs to the future until it is due, then to the ready queue, and to its handle.
 struct DoneCallbackCore : DoneNode {
-  void (*clear)(DoneCallbackCore&) noexcept = nullptr;    // destroys the callable
-  void (*destroy)(DoneCallbackCore&) noexcept = nullptr;  // frees the node
+  struct Ops : DoneOps {
+    void (*clear)(DoneCallbackCore&) noexcept;    // destroys the callable
+    void (*destroy)(DoneCallbackCore&) noexcept;  // frees the node
+  };
+  explicit DoneCallbackCore(const Ops& table) noexcept : DoneNode(table) {}
+
   ContextRef context{captured_context()};
   std::uint32_t references = 2;
 
   /// The future, or the ready queue, has done with it.
   void done_with() noexcept {
-    clear(*this);
+    ops_of_kind().clear(*this);
     context = ContextRef();
     release();
   }
   void release() noexcept {
-    if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) destroy(*this);
+    if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) ops_of_kind().destroy(*this);
   }
+
+ private:
+  const Ops& ops_of_kind() const noexcept { return *static_cast<const Ops*>(done_ops); }
 };
 
 }  // namespace eddy::detail
@@ -179,11 +186,7 @@ namespace eddy::detail {
 
 template <class Handle, class F>
 struct DoneCallback final : DoneCallbackCore, Pooled {
-  explicit DoneCallback(F f) : callback(std::move(f)) {
-    drop = [](DoneNode& node) noexcept { static_cast<DoneCallback&>(node).done_with(); };
-    clear = [](DoneCallbackCore& self) noexcept { static_cast<DoneCallback&>(self).callback.~F(); };
-    destroy = [](DoneCallbackCore& self) noexcept { delete static_cast<DoneCallback*>(&self); };
-  }
+  explicit DoneCallback(F f) : DoneCallbackCore(kOps), callback(std::move(f)) {}
   ~DoneCallback() {}
   union {
     F callback;
@@ -202,6 +205,11 @@ struct DoneCallback final : DoneCallbackCore, Pooled {
     self->done_with();
     target->release();
   }
+
+ private:
+  static constexpr Ops kOps{{&call, [](DoneNode& node) noexcept { static_cast<DoneCallback&>(node).done_with(); }},
+                            [](DoneCallbackCore& self) noexcept { static_cast<DoneCallback&>(self).callback.~F(); },
+                            [](DoneCallbackCore& self) noexcept { delete static_cast<DoneCallback*>(&self); }};
 };
 
 template <class Handle, class F>
@@ -214,7 +222,7 @@ DoneCallbackHandle add_done_callback(FutureCore& core, F callback) {
                   "eddy: this callback makes a coroutine that nobody would await; let it create_task() the coroutine");
   }
   auto* node = new DoneCallback<Handle, F>(std::move(callback));
-  node->attach(core, &DoneCallback<Handle, F>::call);
+  node->attach(core);
   return DoneCallbackHandle(node);
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -25,25 +25,26 @@ class RingBuffer {
   /// If it throws (no memory, a copy that fails), nothing has changed.
   void push_back(T&& item) {
     if (size_ == capacity_) [[unlikely]] grow();
-    std::construct_at(&at(size_), std::move(item));
+    ::new (static_cast<void*>(&at(size_))) T(std::move(item));
     ++size_;
   }
   T pop_front() {
     T& first = at(0);
     T item = std::move(first);
-    std::destroy_at(&first);
+    first.~T();
     first_ = (first_ + 1) & (capacity_ - 1);
     if (--size_ == 0) restart();
     return item;
   }
   void clear() noexcept {
-    for (std::size_t i = 0; i < size_; ++i) std::destroy_at(&at(i));
+    for (std::size_t i = 0; i < size_; ++i) at(i).~T();
     size_ = first_ = 0;
     release();
   }
 
  private:
   static constexpr std::size_t kFirstCapacity = 8, kBytesKept = 64 * 1024;
+  static constexpr std::align_val_t kAlignment{alignof(T)};
 
   T& at(std::size_t index) const noexcept { return places_[(first_ + index) & (capacity_ - 1)]; }
 
@@ -52,16 +53,16 @@ class RingBuffer {
     if (capacity_ * sizeof(T) > kBytesKept) [[unlikely]] release();
   }
   void release() noexcept {
-    if (places_) std::allocator<T>().deallocate(places_, capacity_);
+    ::operator delete(places_, kAlignment);
     places_ = nullptr;
     capacity_ = 0;
   }
   [[gnu::noinline]] void grow() {
     RingBuffer larger;
     larger.capacity_ = capacity_ ? capacity_ * 2 : kFirstCapacity;
-    larger.places_ = std::allocator<T>().allocate(larger.capacity_);
+    larger.places_ = static_cast<T*>(::operator new(larger.capacity_ * sizeof(T), kAlignment));
     for (; larger.size_ < size_; ++larger.size_) {
-      std::construct_at(&larger.places_[larger.size_], std::move_if_noexcept(at(larger.size_)));
+      ::new (static_cast<void*>(&larger.places_[larger.size_])) T(std::move_if_noexcept(at(larger.size_)));
     }
     std::swap(places_, larger.places_);
     std::swap(capacity_, larger.capacity_);

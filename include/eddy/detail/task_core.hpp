@@ -67,6 +67,7 @@ struct WaitNode : ListNode {
   const WaitOps* ops = nullptr;  // null: a callback's node, a DoneNode
   union {
     void* object = nullptr;  // what is waited for
+    FutureCore* target;      // a DoneNode's: counted from the time the node is in the ready queue
     std::int64_t when;       // a timer's deadline on the loop's clock, ns
   };
   union {
@@ -151,23 +152,45 @@ struct FutureCore {
   }
 
  protected:
-  void finish(FutureState how) noexcept;
+  void finish(FutureState how) noexcept {
+    state = how;
+    if (!waiters.empty()) tell_waiters();
+  }
 
  private:
+  void tell_waiters() noexcept;
   void let_go() noexcept;
+};
+
+struct DoneNode;
+
+/// What a future does with a kind of DoneNode. One static table a kind.
+struct DoneOps {
+  void (*call)(ReadyNode&, Dispatch) noexcept;  // it is done
+  void (*drop)(DoneNode&) noexcept;             // it died undone
+  /// Asked at the future's end, unless null, whether the node has to be called at all.
+  bool (*wants_call)(DoneNode&, FutureState) noexcept = nullptr;
 };
 
 /// A callback's place among the waiters of a future, and in the ready queue once it is due.
 struct DoneNode : WaitNode, ReadyNode {
-  FutureCore* target = nullptr;               // counted from the time the node is in the ready queue
-  void (*drop)(DoneNode&) noexcept = nullptr;  // the future died undone
-  /// Asked at the future's end, unless null, whether the node has to be called at all.
-  bool (*wants_call)(DoneNode&, FutureState) noexcept = nullptr;
+  const DoneOps* done_ops;
 
-  /// Calls `run` through the ready queue when `future` is done; at the next turn if it is done already.
-  void attach(FutureCore& future, void (*call)(ReadyNode&, Dispatch) noexcept) noexcept;
+  explicit DoneNode(const DoneOps& table) noexcept : done_ops(&table) { run = table.call; }
+
+  /// Calls it through the ready queue when `future` is done; at the next turn if it is done already.
+  void attach(FutureCore& future) noexcept {
+    target = &future;
+    if (future.done()) [[unlikely]] attach_to_done();
+    else future.add_waiter(*this);
+  }
   /// Leaves the list of a pending future.
-  void detach() noexcept;
+  void detach() noexcept {
+    if (is_linked()) target->waiters.remove(*this);
+  }
+
+ private:
+  void attach_to_done() noexcept;
 };
 
 /// A task's place among its loop's tasks.

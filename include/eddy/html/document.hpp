@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/html/element.hpp>
 
 #include <cstddef>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/exceptions.hpp>
 
 #include <cstddef>
-#include <memory>
 #include <string>
 #include <string_view>
 

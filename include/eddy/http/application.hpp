@@ -3,9 +3,9 @@
 #pragma once
 
 #include <eddy/coro.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/http/request.hpp>
 #include <eddy/http/response.hpp>
-#include <memory>
 #include <string_view>
 #include <type_traits>
 #include <utility>

@@ -6,12 +6,12 @@
 #include <eddy/charset.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/http/client_errors.hpp>
 #include <eddy/http/cookies.hpp>
 #include <eddy/http/headers.hpp>
 #include <eddy/http/message.hpp>
 #include <eddy/http/url.hpp>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>

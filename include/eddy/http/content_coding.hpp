@@ -2,9 +2,9 @@
 // Content codings: gzip, deflate, br (RFC 9110 8.4), streamed, with a guard against bombs.
 #pragma once
 
+#include <eddy/detail/smart_pointers.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>

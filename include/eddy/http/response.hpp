@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <eddy/coro.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/http/cookies.hpp>
 #include <eddy/http/headers.hpp>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>

@@ -6,9 +6,9 @@
 #include <eddy/addresses.hpp>
 #include <eddy/clock.hpp>
 #include <eddy/coro.hpp>
+#include <eddy/detail/smart_pointers.hpp>
 #include <eddy/http/application.hpp>
 #include <eddy/streams.hpp>
-#include <memory>
 #include <string_view>
 
 namespace eddy::http {

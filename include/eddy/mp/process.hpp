@@ -2,8 +2,8 @@
 #pragma once
 
 #include <eddy/coro.hpp>
+#include <eddy/detail/owned.hpp>
 #include <eddy/remote.hpp>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,7 +64,7 @@ class Process {
  private:
   struct Impl;
   Process(ProcessOptions options, Parcel call);
-  std::unique_ptr<Impl> impl_;
+  detail::Owned<Impl> impl_;
 };
 
 /// The process of run_process() ended without a result.
