@@ -127,7 +127,7 @@ def http(options):
         text, results = text + more, {**results, **found}
     intro = ("Generator: wrk, one thread. The raw responders do not look at requests: they answer each empty line. The\n"
              "latencies that wrk prints for pipelined requests mean nothing. Every peer builds its JSON anew for each request,\n"
-             "nginx excepted; nginx and Go send the file with sendfile(), hyper reads it into memory.\n"
+             "nginx excepted; eddy, nginx and Go send the file with sendfile(), hyper reads it into memory.\n"
              f"Settings without a mark take {fewer.rounds} rounds.\n\n")
     marks = {marked[0][0]: {"at_most": 1.08, "ahead": True}, marked[1][0]: {"at_most": 1.08, "ahead": True},
              marked[2][0]: {"at_most": 1.5, "ahead": True}}

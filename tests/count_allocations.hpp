@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Counts what the whole process allocates, at operator new and (but for sanitizers, which own it) at malloc. It replaces
-// both: for one source of a test program that measures nothing else.
+// Counts what the whole process allocates: at malloc, which operator new calls, or at operator new where sanitizers own
+// malloc. It replaces them: for one source of a test program that measures nothing else.
 #pragma once
 
 #include <cstdlib>
@@ -27,8 +27,7 @@ extern "C" void* malloc(std::size_t bytes) {
   __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
   return __libc_malloc(bytes);
 }
-#endif
-
+#else
 void* operator new(std::size_t bytes) {
   __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
   if (void* memory = std::malloc(bytes)) return memory;
@@ -37,3 +36,4 @@ void* operator new(std::size_t bytes) {
 // Not inlined, or g++ takes what it sees for a mismatch of new and free().
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif

@@ -273,7 +273,7 @@ class EventLoop {
   /// Opens a socket as open_datagram() does and gives `{transport, protocol}`.
   template <class F>
   auto create_datagram_endpoint(F factory, const DatagramOptions& options);
-  /// Sends a file behind what was written, by sendfile(2) where that works; gives how many bytes. Meanwhile the
+  /// Sends a file behind what was written, as StreamWriter::sendfile() does; gives how many bytes. Meanwhile the
   /// protocol gets no data, and write() throws RuntimeError. Throws SendfileNotAvailableError without `.fallback`.
   Coro<std::uint64_t> sendfile(Transport& transport, int file, const SendfileOptions& options);
 

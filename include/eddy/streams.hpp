@@ -211,6 +211,12 @@ struct StartTlsOptions {
   Duration shutdown_timeout = std::chrono::seconds(30);  // for a peer that takes no byte while we close
 };
 
+struct SendfileOptions {
+  std::uint64_t offset = 0;
+  std::uint64_t count = static_cast<std::uint64_t>(-1);  // bytes at most; the end of the file ends it, too
+  bool fallback = true;  // read and write where sendfile(2) does not work: TLS, pipes, special files
+};
+
 /// The writing side of a connection: `asyncio.StreamWriter`.
 class StreamWriter : public detail::StreamHandle {
  public:
@@ -230,12 +236,25 @@ class StreamWriter : public detail::StreamHandle {
   class [[nodiscard("it flushes at the end of its scope: give it a name")]] Cork;
   Cork cork();
 
+  /// Sends a file behind what was written, by sendfile(2) where that works; gives how many bytes, fewer than `.count` if
+  /// the file ends before. Returns when the kernel has them all. What a cork held is sent first, and the cork is over.
+  ///
+  /// Meanwhile write() and write_eof() throw RuntimeError. `file` stays the caller's, and has to stay open; its position
+  /// is not used. If it is cancelled, a part has gone, nobody knows how much, and the stream goes on.
+  ///
+  /// What the page cache has not is read by the back end or on a thread, and copied. Filesystems that cannot tell (they
+  /// refuse RWF_NOWAIT) are read by sendfile(2) itself, which may block the loop.
+  ///
+  /// Throws the connection's error, SendfileNotAvailableError without `.fallback`, RuntimeError after close() or write_eof(),
+  /// BusyResourceError while another task sends a file or starts TLS.
+  Coro<std::uint64_t> sendfile(int file, SendfileOptions options = {});
+
   /// Goes over to TLS (STARTTLS): sends what was written before, then shakes hands, as the client or the server that
   /// `context` is for. The reader of this stream goes on with what comes decrypted.
   ///
   /// Bytes that were read and not consumed came unencrypted, from whomever: they are refused. If it fails or is
   /// cancelled, the stream is aborted. Throws tls::Error, tls::CertificateError, TimeoutError, and RuntimeError on a
-  /// stream that is closing, has TLS already or is being read by another task.
+  /// stream that is closing, has TLS already, is being read by another task or is sending a file.
   Coro<> start_tls(const tls::Context& context, StartTlsOptions options = {});
 
   /// No more writes: the peer sees the end of the stream after what was written before. Over TLS it is told by a

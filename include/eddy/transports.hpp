@@ -174,12 +174,6 @@ struct DatagramEndpoint {
   P* protocol;
 };
 
-struct SendfileOptions {
-  std::uint64_t offset = 0;
-  std::uint64_t count = static_cast<std::uint64_t>(-1);  // bytes at most; the end of the file ends it, too
-  bool fallback = true;  // read and write where sendfile(2) does not work: TLS, special files
-};
-
 namespace detail {
 
 using FactoryPtr = std::shared_ptr<ProtocolFactory>;

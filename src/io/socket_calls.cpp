@@ -137,10 +137,13 @@ int pending_error(int fd) noexcept {
 
 ssize_t send_file_some(int fd, int file, std::size_t offset, std::size_t count) noexcept {
   const QuietPipe quiet;
-  return through_signals([&] {
+  const auto sent = through_signals([&] {
     auto at = static_cast<off_t>(offset);
     return ::sendfile(fd, file, &at, count);
   });
+  // A connection that breaks meanwhile raises SIGPIPE behind a short count, too: `quiet` looks for it by errno.
+  if (sent >= 0 && static_cast<std::size_t>(sent) < count) errno = EPIPE;
+  return sent;
 }
 
 std::string operation_on(const char* operation, int fd) {

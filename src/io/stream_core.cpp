@@ -19,8 +19,8 @@ namespace {
 template <const char* what>
 void describe_stream(const TaskCore& task, Text& text) {
   const auto fd = static_cast<const StreamCore*>(task.object)->fd();
-  const auto peer = fd >= 0 ? peer_of(fd) : Address();
-  if (peer) text.add("{} {} (descriptor {})", what, peer.str(), fd);
+  const auto peer = fd >= 0 ? peer_of(fd).str() : std::string();
+  if (!peer.empty()) text.add("{} {} (descriptor {})", what, peer, fd);
   else if (fd >= 0) text.add("{} descriptor {}", what, fd);
   else text.add("{} a stream in memory", what);
 }
@@ -28,6 +28,7 @@ constexpr char kReading[] = "bytes from";
 constexpr char kDraining[] = "room to write to";
 constexpr char kClosing[] = "the end of";
 constexpr char kOpening[] = "a TLS handshake with";
+constexpr char kSendingFile[] = "room to send a file to";
 }  // namespace
 
 const WaitOps StreamCore::kReadOps{&cancel_read, &detach_nothing, &describe_stream<kReading>, nullptr, nullptr,
@@ -37,9 +38,12 @@ const WaitOps StreamCore::kDrainOps{&cancel_at_once, &detach_listed, &describe_s
 const WaitOps StreamCore::kCloseOps{&cancel_at_once, &detach_listed, &describe_stream<kClosing>, nullptr, nullptr,
                                   "stream close"};
 
-const WaitOps StreamCore::kChangeOps{&cancel_at_once, [](TaskCore& task) noexcept {
-                                       static_cast<StreamCore*>(task.object)->opener_ = nullptr;
-                                     }, &describe_stream<kOpening>, nullptr, nullptr, "tls handshake"};
+const WaitOps StreamCore::kHandshakeOps{&cancel_at_once, &detach_change, &describe_stream<kOpening>, nullptr, nullptr,
+                                      "tls handshake"};
+const WaitOps StreamCore::kFileOps{&cancel_at_once, &detach_change, &describe_stream<kSendingFile>, nullptr, nullptr,
+                                 "stream sendfile"};
+
+void StreamCore::detach_change(TaskCore& task) noexcept { static_cast<StreamCore*>(task.object)->opener_ = nullptr; }
 
 StreamCore::StreamCore(Loop& loop, std::size_t limit) noexcept : loop_(loop), limit_(limit) { run = &pump_later; }
 
@@ -241,13 +245,18 @@ std::string_view StreamCore::take_until(std::string_view separator, bool partial
 
 // --- writing ------------------------------------------------------------------------------------------
 
-void StreamCore::check_writable() const {
-  if (closing_) throw RuntimeError(fmt::format("write to {} after close()", describe()));
-  if (eof_wanted_) throw RuntimeError(fmt::format("write to {} after write_eof()", describe()));
+void StreamCore::check_writable(const char* operation) const {
+  if (closing_) throw RuntimeError(fmt::format("{} to {} after close()", operation, describe()));
+  if (eof_wanted_) throw RuntimeError(fmt::format("{} to {} after write_eof()", operation, describe()));
+  if (sending_file_) throw RuntimeError(fmt::format("{} to {} while sendfile() is in progress", operation, describe()));
 }
 
 void StreamCore::write(std::string_view data) {
-  check_writable();
+  check_writable("write");
+  queue(data);
+}
+
+void StreamCore::queue(std::string_view data) {
   if (lost_ || closed() || data.empty()) return;
   if (corks_ > 0 || queued() > 0) {
     out_.append(data);
@@ -257,7 +266,7 @@ void StreamCore::write(std::string_view data) {
 }
 
 void StreamCore::writelines(const std::vector<std::string_view>& pieces) {
-  check_writable();
+  check_writable("write");
   cork();
   for (auto piece : pieces) write(piece);
   uncork();
@@ -276,7 +285,7 @@ void StreamCore::flush() noexcept {
 std::size_t StreamCore::write_queue(iovec* pieces, std::size_t) noexcept { return out_.next(pieces); }
 
 void StreamCore::sent(std::size_t count) noexcept {
-  moved_ = true;
+  note_sent(count);
   if (out_.sent(count) && corks_ == 0) after_flush();
 }
 
@@ -318,8 +327,27 @@ void StreamCore::finish_drain(bool waited) {
 }
 
 void StreamCore::write_eof() {
-  if (closing_ || std::exchange(eof_wanted_, true) || closed()) return;
+  if (closing_ || eof_wanted_ || closed()) return;
+  check_writable("write_eof()");
+  eof_wanted_ = true;
   if (corks_ == 0) after_flush();
+}
+
+void StreamCore::begin_file() {
+  if (sending_file_ || opener_) {
+    throw BusyResourceError(fmt::format("sendfile to {}: another task already {}", describe(),
+                                        sending_file_ ? "sends a file" : "starts TLS"));
+  }
+  check_writable("sendfile");
+  if (lost_) throw_lost("sendfile to ");
+  sending_file_ = true;
+  corks_ = 0;
+  flush();
+}
+
+void StreamCore::note_sent(std::size_t count) noexcept {
+  moved_ = true;
+  total_sent_ += count;
 }
 
 // --- the end ------------------------------------------------------------------------------------------
@@ -419,7 +447,7 @@ void StreamCore::finish_wait_closed(bool waited) {
 
 void StreamCore::Change::await_suspend(std::coroutine_handle<> where) {
   core_->opener_ = &current_task_core();
-  core_->opener_->wait(where, kChangeOps, core_);
+  core_->opener_->wait(where, what_ == For::file ? kFileOps : kHandshakeOps, core_);
 }
 void StreamCore::Change::await_resume() { std::exchange(core_->opener_, nullptr)->throw_if_cancelled(); }
 void StreamCore::opened() noexcept {
@@ -459,8 +487,8 @@ void StreamCore::wake_all(List& waiters) noexcept {
 
 std::string StreamCore::describe() const {
   if (!driver_) return "a closed stream";
-  const auto peer = peer_of(fd());
-  return peer ? peer.str() : fmt::format("descriptor {}", fd());
+  const auto peer = peer_of(fd()).str();
+  return peer.empty() ? fmt::format("descriptor {}", fd()) : peer;  // a Unix socket's seldom has a name
 }
 
 Streams make_streams(Loop& loop, const MakeDriver& make_driver, std::size_t limit) {

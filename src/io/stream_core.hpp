@@ -59,12 +59,28 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void write(std::string_view data);
   void writelines(const std::vector<std::string_view>& pieces);
   void write_eof();
-  void cork() noexcept { ++corks_; }
+  void cork() noexcept {
+    if (!sending_file_) ++corks_;
+  }
   void uncork() noexcept;
   std::size_t queued() const noexcept { return out_.size(); }
   bool must_drain() const noexcept { return queued() > kHighWater || closing_ || lost_; }
   void wait_drain(std::coroutine_handle<> where);
   void finish_drain(bool waited);
+  /// Bytes that the driver has taken, ever: they grow as long as the peer takes some.
+  std::uint64_t total_sent() const noexcept { return total_sent_; }
+
+  // --- a file between what is written; see sendfile.cpp
+  /// No task but the caller's writes until end_file(). Takes the corks out, and lets none in.
+  void begin_file();
+  void end_file() noexcept { sending_file_ = false; }
+  bool is_sending_file() const noexcept { return sending_file_; }
+  /// write(), for who has begun.
+  void write_of_file(std::string_view data) { queue(data); }
+  /// They went around the driver.
+  void note_sent(std::size_t count) noexcept;
+  /// So did the end of the connection.
+  void sending_failed(int error_number) noexcept { lose(error_number); }
 
   // --- the end
   void close();
@@ -89,13 +105,15 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   /// Waits until something has changed: the driver is open, the queue is empty, the stream is closed. One task at a time.
   class Change {
    public:
-    explicit Change(StreamCore& core) noexcept : core_(&core) {}
+    enum class For : unsigned char { handshake, file };
+    Change(StreamCore& core, For what) noexcept : core_(&core), what_(what) {}
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> where);
     void await_resume();
 
    private:
     StreamCore* core_;
+    For what_;
   };
   const StreamDriver* driver() const noexcept { return driver_.get(); }
   Loop& loop() noexcept { return loop_; }
@@ -143,7 +161,8 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   static void read_first(ReadyNode& node, Dispatch how) noexcept;
   void wake_reader() noexcept;
 
-  void check_writable() const;
+  void check_writable(const char* operation) const;
+  void queue(std::string_view data);
   void flush() noexcept;
   void after_flush() noexcept;
   void lose(int error_number) noexcept;
@@ -155,7 +174,8 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void note_failure() noexcept;
 
   static CancelResult cancel_read(TaskCore& task) noexcept;
-  static const WaitOps kReadOps, kDrainOps, kCloseOps, kChangeOps;
+  static void detach_change(TaskCore& task) noexcept;
+  static const WaitOps kReadOps, kDrainOps, kCloseOps, kHandshakeOps, kFileOps;
 
   Loop& loop_;
   std::unique_ptr<StreamDriver> driver_;  // null once closed
@@ -176,6 +196,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool moved_ = false;  // some bytes have, in either direction, since somebody looked
 
   WriteQueue out_;
+  std::uint64_t total_sent_ = 0;
   List drainers_, closers_;
   TaskCore* opener_ = nullptr;  // the task that waits for a Change
   std::exception_ptr failure_;  // what the driver said about read_error_ and write_error_, if anything
@@ -184,6 +205,7 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool lost_ = false;
   bool closing_ = false;
   bool eof_wanted_ = false, eof_sent_ = false;
+  bool sending_file_ = false;
   bool write_only_ = false;
   bool terminal_ = false;
   bool finishing_ = false;

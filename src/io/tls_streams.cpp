@@ -14,17 +14,18 @@ namespace detail {
 namespace {
 
 Coro<> until_open(StreamCore& core) {
-  while (!core.closed() && !core.is_open()) co_await StreamCore::Change(core);
+  while (!core.closed() && !core.is_open()) co_await StreamCore::Change(core, StreamCore::Change::For::handshake);
 }
 
 Coro<> until_sent(StreamCore& core) {
-  while (!core.closed() && core.queued() > 0) co_await StreamCore::Change(core);
+  while (!core.closed() && core.queued() > 0) co_await StreamCore::Change(core, StreamCore::Change::For::handshake);
 }
 
 void check_can_start(StreamCore& core) {
   if (core.is_closing()) throw RuntimeError(fmt::format("start TLS with {}: the stream is closed or closing", core.describe()));
   if (core.driver()->tls()) throw RuntimeError(fmt::format("start TLS with {}: it has TLS already", tls_peer({}, core.fd())));
   if (core.has_reader()) throw RuntimeError(fmt::format("start TLS with {}: another task reads from it", tls_peer({}, core.fd())));
+  if (core.is_sending_file()) throw RuntimeError(fmt::format("start TLS with {}: another task sends a file", tls_peer({}, core.fd())));
 }
 
 // RFC 2595, 2.1 and CVE-2011-0411: what somebody put in front of the handshake would be taken for the peer's.

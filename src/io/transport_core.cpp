@@ -300,6 +300,10 @@ void TransportCore::check_writable() const {
 
 void TransportCore::write(std::string_view data) {
   check_writable();
+  queue(data);
+}
+
+void TransportCore::queue(std::string_view data) {
   if (lost_ || finishing_ || data.empty()) return;
   if (out_.empty()) out_.write_through(data, [this] { flush(); });
   else out_.append(data);

@@ -93,7 +93,12 @@ class TransportCore final : public Transport,
 
   // For sendfile().
   void hold_writes(bool on) noexcept { writes_held_ = on; }
-  void note_moved() noexcept { moved_ = true; }
+  /// write(), for who holds the others back.
+  void write_of_file(std::string_view data) { queue(data); }
+  /// They went around the driver.
+  void note_sent(std::size_t) noexcept { moved_ = true; }
+  /// So did the end of the connection: the driver will hear of it itself.
+  void sending_failed(int) noexcept {}
   class Drained;
   /// Waits until at most `most` bytes are queued or the connection has ended.
   Drained drained(std::size_t most) noexcept;
@@ -147,6 +152,7 @@ class TransportCore final : public Transport,
   void stop_reading() noexcept;
 
   void check_writable() const;
+  void queue(std::string_view data);
   void flush() noexcept;
   void after_flush() noexcept;
   void wake_drained() noexcept;

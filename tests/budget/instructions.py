@@ -7,11 +7,9 @@ An item fails that is over its budget by more than MARGIN, or as far below: then
 kept.
 The numbers are those of Debian 12's g++ with -O2.
 """
-import concurrent.futures
-import os
 import re
-import subprocess
-import sys
+
+import measure
 
 BUDGET = {
     "yield": 108,
@@ -28,34 +26,22 @@ BUDGET = {
     "pipelined": 37022,
 }
 MARGIN = 0.05
-FEW, MANY = 1_000, 6_000
 
 
-def instructions(program, item, count):
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, item, str(count)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "EDDY_BACKEND": "epoll"})
-    found = re.search(r"Collected\s*:\s*(\d+)", done.stderr)
-    if done.returncode != 0 or not found:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return int(found[1])
+def instructions(command):
+    done = measure.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command])
+    return {"instructions": int(re.search(r"Collected\s*:\s*(\d+)", done.stderr)[1])}
+
+
+def verdict(ratio):
+    return "ok" if abs(ratio - 1) <= MARGIN else "OVER" if ratio > 1 else "below: lower the budget"
 
 
 def main():
-    program = sys.argv[1]
-
-    def cost(item):
-        return (instructions(program, item, MANY) - instructions(program, item, FEW)) / (MANY - FEW)
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        costs = dict(zip(BUDGET, pool.map(cost, BUDGET)))
-    bad = []
-    for item, budget in BUDGET.items():
-        ratio = costs[item] / budget
-        verdict = "ok" if abs(ratio - 1) <= MARGIN else "OVER" if ratio > 1 else "below: lower the budget"
-        print(f"{item:10} {costs[item]:8.1f} instructions, budget {budget:5}: {verdict}")
-        if verdict != "ok":
-            bad.append(item)
-    if bad:
-        raise SystemExit(f"not within {MARGIN:.0%} of the budget of {os.path.basename(__file__)}: {', '.join(bad)}")
+    found = measure.per_operation(instructions, BUDGET, few=1_000, many=6_000)
+    costs = {item: found[item]["instructions"] for item in BUDGET}
+    measure.judge((item, f"{costs[item]:8.1f} instructions, budget {budget:5}", verdict(costs[item] / budget))
+                  for item, budget in BUDGET.items())
 
 
 if __name__ == "__main__":

@@ -7,15 +7,11 @@ Both ends of a connection are in the program: what a client does is counted, too
 are ready at once, all share an epoll_wait.
 """
 import collections
-import concurrent.futures
-import os
 import re
-import subprocess
-import sys
 import tempfile
 
-COUNT = 640
-WARM = 64
+import measure
+
 # For each operation: how many of each call. A fraction is shared by as many operations.
 BUDGET = {
     "yield": {"epoll_wait": 1 / 64},
@@ -31,12 +27,9 @@ BUDGET = {
 }
 
 
-def calls(program, item, count):
+def calls(command):
     with tempfile.NamedTemporaryFile("r", suffix=".strace") as file:
-        command = ["strace", "-f", "-c", "-o", file.name, program, item, str(count)]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "EDDY_BACKEND": "epoll"})
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
+        measure.run(["strace", "-f", "-c", "-o", file.name, *command])
         rows = (line.split() for line in file)
         found = collections.Counter()
         for row in rows:
@@ -45,22 +38,14 @@ def calls(program, item, count):
         return found
 
 
-def each(program, item):
-    few, many = calls(program, item, WARM), calls(program, item, WARM + COUNT)
-    more = {name: (number - few[name]) / COUNT for name, number in many.items()}
-    return {name: number for name, number in more.items() if number}
+def text_of(some):
+    return ", ".join(f"{name} {number:g}" for name, number in sorted(some.items())) or "none"
 
 
 def main():
-    program = sys.argv[1]
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        found = dict(zip(BUDGET, pool.map(lambda item: each(program, item), BUDGET)))
-    show = lambda some: ", ".join(f"{name} {number:g}" for name, number in sorted(some.items())) or "none"
-    bad = [item for item, budget in BUDGET.items() if found[item] != budget]
-    for item, budget in BUDGET.items():
-        print(f"{item:10} {show(found[item])}" + (f"; the budget is: {show(budget)}" if item in bad else ": ok"))
-    if bad:
-        raise SystemExit(f"not the system calls of {os.path.basename(__file__)}: {', '.join(bad)}")
+    found = measure.per_operation(calls, BUDGET, few=64, many=704)  # 640 more: ten polls of 64 steps
+    measure.judge((item, text_of(found[item]), "ok" if found[item] == budget else f"the budget is: {text_of(budget)}")
+                  for item, budget in BUDGET.items())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/tls.hpp>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 namespace eddy::http {
 namespace {
 
+using namespace std::chrono_literals;
 using namespace test;
 namespace fs = std::filesystem;
 
@@ -39,10 +41,23 @@ class StaticFiles : public ::testing::Test {
     std::ofstream(root_ / name, std::ios::binary) << text;
   }
 
-  Coro<HttpServer> start() {
+  Coro<HttpServer> start(ServeOptions options = {}) {
     Application app;
     app.add_static("/files", (root_ / "www").string());
-    return serve(std::move(app), {.port = 0});
+    options.port = 0;
+    return serve(std::move(app), options);
+  }
+  /// A file that no socket's buffer has room for.
+  std::string put_huge() {
+    std::string text;
+    for (int i = 0; text.size() < 20'000'000; ++i) text += std::to_string(i) + ' ';
+    put("www/huge.bin", text);
+    return text;
+  }
+  static Coro<Streams> ask_for_huge(const HttpServer& server) {
+    auto streams = co_await open_connection("127.0.0.1", server.port());
+    streams.writer.write("GET /files/huge.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    co_return streams;
   }
   /// Sent as it is: a client's URL parser would take the ".." away.
   static Coro<std::string> ask(const HttpServer& server, std::string target, std::string fields = {}, std::string method = "GET") {
@@ -146,6 +161,120 @@ TEST_F(StaticFiles, SendLargeFilesWhole) {
     auto part = co_await ask(server, "/files/big.bin", "Range: bytes=100000-\r\n");
     EXPECT_EQ(field(part, "Content-Range"), "bytes 100000-700002/700003");
     EXPECT_TRUE(body_of(part) == std::string(600'000, 'B') + "end");
+  });
+}
+
+TEST_F(StaticFiles, KeepTheirOrderInAPipeline) {
+  const auto huge = put_huge();
+  within_ten_seconds([&]() -> Coro<> {
+    auto server = co_await start();
+    std::string requests;
+    for (const char* line : {"GET /files/hello.txt", "GET /files/huge.bin", "HEAD /files/huge.bin", "GET /files/big.bin", "GET /files/hello.txt"}) {
+      requests += std::string(line) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+    }
+    auto answers = co_await raw(server.port(), requests, true);
+    const std::string bodies[] = {"hello", huge, "", std::string(700'000, 'B') + "end", "hello"};
+    for (const auto& body : bodies) {
+      EXPECT_EQ(status_of(answers), "200");
+      EXPECT_TRUE(body_of(answers).starts_with(body));
+      answers.erase(0, answers.find("\r\n\r\n") + 4 + body.size());
+    }
+    EXPECT_EQ(answers, "");
+  });
+}
+
+TEST_F(StaticFiles, AreSentToASlowClientButNotToOneThatTakesNothing) {
+  const auto huge = put_huge();
+  within_ten_seconds([&]() -> Coro<> {
+    auto server = co_await start({.write_timeout = 500ms});
+    auto slow = co_await ask_for_huge(server);
+    auto head = co_await slow.reader.readuntil("\r\n\r\n");
+    std::string body;
+    const auto began = std::chrono::steady_clock::now();
+    while (body.size() < huge.size()) {
+      auto piece = co_await slow.reader.readexactly(std::min<std::size_t>(huge.size() - body.size(), 1'000'000));
+      body += piece;
+      co_await eddy::sleep(60ms);
+    }
+    EXPECT_GT(std::chrono::steady_clock::now() - began, 1s);
+    EXPECT_TRUE(body == huge);
+    slow.writer.close();
+    auto stuck = co_await ask_for_huge(server);
+    while (server.connections() == 0) co_await eddy::sleep(1ms);
+    while (server.connections() != 0) co_await eddy::sleep(1ms);
+  });
+}
+
+TEST_F(StaticFiles, BreakTheConnectionIfTheyBecomeShorterMeanwhile) {
+  const auto huge = put_huge();
+  within_ten_seconds([&]() -> Coro<> {
+    std::vector<std::string> reports;
+    get_running_loop().set_exception_handler([&](const ExceptionContext& context) { reports.push_back(context.message); });
+    auto server = co_await start();
+    auto streams = co_await ask_for_huge(server);
+    auto head = co_await streams.reader.readuntil("\r\n\r\n");
+    fs::resize_file(root_ / "www/huge.bin", 19'000'000);
+    std::size_t size = 0;
+    try {
+      for (;;) {
+        auto piece = co_await streams.reader.read(1 << 20);
+        if (piece.empty()) break;
+        size += piece.size();
+      }
+    } catch (const OSError&) {  // reset
+    }
+    EXPECT_LT(size, huge.size());
+    EXPECT_EQ(reports, std::vector<std::string>{"the body of GET /files/huge.bin broke off; the connection was closed"});
+  });
+}
+
+TEST_F(StaticFiles, EndWithAClientThatGoesAwayOrAServerThatShutsDown) {
+  put_huge();
+  within_ten_seconds([&]() -> Coro<> {
+    int reports = 0;
+    get_running_loop().set_exception_handler([&](const ExceptionContext&) { ++reports; });
+    const int before = descriptors();
+    {
+      auto server = co_await start();
+      {
+        auto gone = co_await ask_for_huge(server);
+        auto head = co_await gone.reader.readuntil("\r\n\r\n");
+      }
+      while (server.connections() != 0) co_await eddy::sleep(1ms);
+      auto waiting = co_await ask_for_huge(server);
+      auto head = co_await waiting.reader.readuntil("\r\n\r\n");
+      co_await server.shutdown(50ms);
+      EXPECT_EQ(server.connections(), 0u);
+      waiting.writer.abort();
+    }
+    co_await eddy::sleep(1ms);
+    EXPECT_EQ(descriptors(), before);
+    EXPECT_EQ(reports, 0);
+  });
+}
+
+TEST_F(StaticFiles, AreFinishedByAShutdownThatGivesThemTime) {
+  const auto huge = put_huge();
+  within_ten_seconds([&]() -> Coro<> {
+    auto server = co_await start();
+    auto streams = co_await ask_for_huge(server);
+    auto head = co_await streams.reader.readuntil("\r\n\r\n");
+    auto ending = eddy::create_task(server.shutdown(5s));
+    auto body = co_await streams.reader.readexactly(huge.size());
+    EXPECT_TRUE(body == huge);
+    co_await ending;
+  });
+}
+
+TEST_F(StaticFiles, AreEncryptedOverTls) {
+  within_ten_seconds([&]() -> Coro<> {
+    const auto identity = tls::self_signed("localhost,127.0.0.1");
+    const auto serving = tls::server(identity), trusting = tls::client({.ca_pem = identity.certificate_pem});
+    auto server = co_await start({.tls = &serving});
+    ClientSession session({.tls = &trusting});
+    auto response = co_await session.get("https://127.0.0.1:" + std::to_string(server.port()) + "/files/big.bin");
+    auto body = co_await response.read();
+    EXPECT_TRUE(body == std::string(700'000, 'B') + "end");
   });
 }
 

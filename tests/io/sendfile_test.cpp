@@ -2,28 +2,16 @@
 #include <eddy/eddy.hpp>
 #include <eddy/testing.hpp>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <memory>
 #include <string>
 
+#include "numbered_file.hpp"
 #include "support.hpp"
 
 namespace {
-
-// A file of `size` bytes that tell their places.
-struct File {
-  explicit File(std::size_t size) : fd(::memfd_create("eddy", MFD_CLOEXEC)) {
-    for (std::size_t i = 0; text.size() < size; ++i) text += std::to_string(i) + ' ';
-    text.resize(size);
-    EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
-  }
-  ~File() { ::close(fd); }
-  int fd;
-  std::string text;
-};
 
 // Everything that one connection sends.
 struct Receiver {
@@ -38,7 +26,7 @@ struct Receiver {
 
 Coro<> send_behind(std::string before, std::size_t size) {
   auto& loop = eddy::get_running_loop();
-  const File file(size);
+  const NumberedFile file(size);
   Receiver receiver;
   auto handler = receiver.handler();
   auto server = co_await eddy::start_server(handler, "127.0.0.1", 0);
@@ -70,7 +58,7 @@ TEST(Sendfile, LP_9_AFileWaitsForEachByteThatWasWrittenBefore) {
 
 BACKEND_TEST(Sendfile, LP_9_APartOfAFile) {
   auto& loop = eddy::get_running_loop();
-  const File file(100'000);
+  const NumberedFile file(100'000);
   Receiver receiver;
   auto handler = receiver.handler();
   auto server = co_await eddy::start_server(handler, "127.0.0.1", 0);
@@ -83,7 +71,7 @@ BACKEND_TEST(Sendfile, LP_9_APartOfAFile) {
 
 BACKEND_TEST(Sendfile, LP_9_WhatSendfileCannotReadIsReadAndWrittenUnlessThatIsForbidden) {
   auto& loop = eddy::get_running_loop();
-  const File file(700'000);
+  const NumberedFile file(700'000);
   int ends[2];
   EXPECT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
   auto [transport, protocol] = co_await loop.connect_write_pipe([] { return std::make_unique<eddy::Protocol>(); }, ends[1]);
@@ -107,7 +95,7 @@ BACKEND_TEST(Sendfile, LP_9_WhatSendfileCannotReadIsReadAndWrittenUnlessThatIsFo
 
 BACKEND_TEST(Sendfile, LP_9_WritesAndDataWaitMeanwhileAndACancellationLeavesTheTransportUsable) {
   auto& loop = eddy::get_running_loop();
-  const File file(8'000'000);
+  const NumberedFile file(8'000'000);
   auto go_on = loop.create_future<>();
   auto received = loop.create_future<std::size_t>();
   auto slow = [&](eddy::StreamReader reader, eddy::StreamWriter) -> Coro<> {
@@ -144,7 +132,7 @@ BACKEND_TEST(Sendfile, LP_9_WritesAndDataWaitMeanwhileAndACancellationLeavesTheT
 
 BACKEND_TEST(Sendfile, LP_9_AConnectionThatBreaksEndsIt) {
   auto& loop = eddy::get_running_loop();
-  const File file(8'000'000);
+  const NumberedFile file(8'000'000);
   auto reset = [](eddy::StreamReader, eddy::StreamWriter writer) -> Coro<> {
     co_await eddy::sleep(10ms);
     const linger now{1, 0};

@@ -6,6 +6,7 @@
 
 #include "io/stream_core.hpp"
 #include "io/tls_support.hpp"
+#include "numbered_file.hpp"
 
 using namespace tls_test;
 using eddy::open_connection;
@@ -98,6 +99,22 @@ BACKEND_TEST(TlsStreams, STR_08_EchoOverTlsWithOnesOwnAuthority) {
   co_await streams.writer.wait_closed();
   server.close();
   co_await server.wait_closed();
+}
+
+BACKEND_TEST(TlsStreams, AFileIsEncryptedLikeWhatIsWritten) {
+  Contexts contexts;
+  const NumberedFile file(2'000'000);
+  auto send = [&](StreamReader, StreamWriter writer) -> Coro<> {
+    writer.write("head ");
+    auto refused = co_await error_of<eddy::SendfileNotAvailableError>(writer.sendfile(file.fd, {.fallback = false}));
+    EXPECT_TRUE(std::string(refused.what()).starts_with("sendfile(2) cannot serve 127.0.0.1:")) << refused.what();
+    EXPECT_EQ(co_await writer.sendfile(file.fd, {.offset = 7}), file.text.size() - 7);
+    writer.close();
+  };
+  auto server = co_await start_server(send, "127.0.0.1", 0, {.tls = &contexts.server});
+  auto streams = co_await open_connection("127.0.0.1", server.port(), {.tls = &contexts.client, .server_hostname = "localhost"});
+  auto all = co_await streams.reader.read();
+  EXPECT_TRUE(all == "head " + file.text.substr(7));
 }
 
 BACKEND_TEST(TlsStreams, TheContextMayGoAfterTheCall) {
@@ -516,6 +533,22 @@ ASYNC_TEST(StartTls, MisuseIsToldOf) {
     auto busy = co_await error_of<eddy::RuntimeError>(pair.far.writer.start_tls(contexts.server));
     EXPECT_STREQ(busy.what(), "start TLS with a stream in memory: another task reads from it");
     reading.cancel();
+    co_await settle();
+  }
+  {
+    const NumberedFile file(100'000);
+    auto narrow = stream_pair({.room = 1000});
+    auto sending = eddy::create_task(narrow.far.writer.sendfile(file.fd));
+    co_await settle();
+    auto busy = co_await error_of<eddy::RuntimeError>(narrow.far.writer.start_tls(contexts.server));
+    EXPECT_STREQ(busy.what(), "start TLS with a stream in memory: another task sends a file");
+    sending.cancel();
+    co_await error_of<eddy::CancelledError>(std::move(sending));  // a read of the file may have to end first
+    auto starting = eddy::create_task(narrow.far.writer.start_tls(contexts.server));
+    co_await settle();
+    auto too_soon = co_await error_of<eddy::BusyResourceError>(narrow.far.writer.sendfile(file.fd));
+    EXPECT_STREQ(too_soon.what(), "sendfile to descriptor -1: another task already starts TLS");
+    starting.cancel();
     co_await settle();
   }
   co_await secure(pair, contexts);

@@ -28,6 +28,7 @@ class ResponseWriter {
 
   /// For eddy's own layers.
   explicit ResponseWriter(detail::Connection& connection) noexcept : connection_(&connection) {}
+  detail::Connection& connection() const noexcept { return *connection_; }
 
  private:
   detail::Connection* connection_;

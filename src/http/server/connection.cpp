@@ -139,8 +139,7 @@ Coro<> Connection::run() {
   }
   flush();
   if (writer_.write_buffer_size() == 0) co_return;
-  queued_before_ = writer_.write_buffer_size();
-  enter(Phase::sending, server_.options.write_timeout);
+  enter_sending();
   writer_.close();
   co_await writer_.wait_closed();
 }
@@ -443,6 +442,17 @@ Coro<> Connection::write_piece(std::string_view data) {
   co_await drain();
 }
 
+Coro<std::uint64_t> Connection::send_file(int file, std::uint64_t offset, std::uint64_t count) {
+  flush();
+  const Phase before = phase_;
+  enter_sending();
+  const auto sent = co_await writer_.sendfile(file, {.offset = offset, .count = count});
+  phase_ = before;
+  deadline_ = kNever;
+  announced_ -= static_cast<std::int64_t>(sent);
+  co_return sent;
+}
+
 void Connection::flush() {
   if (!exchange_ || exchange_->out.empty()) return;
   auto& out = exchange_->out;
@@ -456,8 +466,7 @@ bool Connection::must_drain() const noexcept { return writer_.core().must_drain(
 Coro<> Connection::drain() {
   if (!must_drain()) co_return;
   const Phase before = phase_;
-  queued_before_ = writer_.write_buffer_size();
-  enter(Phase::sending, server_.options.write_timeout);
+  enter_sending();
   co_await writer_.drain();
   phase_ = before;
   deadline_ = kNever;
@@ -484,6 +493,11 @@ void Connection::enter(Phase phase, Duration limit) {
   if (deadline_ < armed_) arm();
 }
 
+void Connection::enter_sending() {
+  sent_before_ = writer_.core().total_sent();
+  enter(Phase::sending, server_.options.write_timeout);
+}
+
 void Connection::arm() noexcept {
   timer_.cancel();
   armed_ = deadline_;
@@ -496,10 +510,7 @@ void Connection::check_deadline() noexcept {
   if (deadline_ == kNever) return;
   auto& core = writer_.core();
   if (coarse_now() + 5'000'000 < deadline_) return arm();
-  if (phase_ == Phase::sending && core.queued() < queued_before_) {  // slow, but alive
-    queued_before_ = core.queued();
-    return enter(Phase::sending, server_.options.write_timeout);
-  }
+  if (phase_ == Phase::sending && core.total_sent() > sent_before_) return enter_sending();  // slow, but alive
   deadline_ = kNever;
   switch (phase_) {
     case Phase::idle:

@@ -83,6 +83,8 @@ class Connection final : public ListNode {
   void set_body_limit(std::uint64_t bytes) noexcept { body_limit_ = bytes; }
   Coro<std::optional<std::string>> next_chunk();
   Coro<> write_piece(std::string_view data);
+  /// A part of the announced body out of a file, by sendfile(2) where that works; gives how many bytes went.
+  Coro<std::uint64_t> send_file(int file, std::uint64_t offset, std::uint64_t count);
   Address peer() const { return writer_.peer_address(); }
   bool closing() const noexcept { return server_.closing; }
 
@@ -116,6 +118,7 @@ class Connection final : public ListNode {
   bool must_drain() const noexcept;
 
   void enter(Phase phase, Duration limit);
+  void enter_sending();
   void handler_waits();
   void check_deadline() noexcept;
   void arm() noexcept;
@@ -150,7 +153,7 @@ class Connection final : public ListNode {
   TimerHandle timer_;
   std::int64_t deadline_ = kNever;  // on the loop's clock, ns
   std::int64_t armed_ = kNever;     // when the timer looks
-  std::size_t queued_before_ = 0;   // unsent bytes when the write deadline was set
+  std::uint64_t sent_before_ = 0;   // bytes that had gone when the write deadline was set
   Phase phase_ = Phase::idle;
   bool keep_alive_ = true;
   bool peer_gone_ = false;

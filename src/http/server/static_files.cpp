@@ -10,13 +10,11 @@
 #include <eddy/http/http_error.hpp>
 #include <eddy/http/media_type.hpp>
 #include <eddy/http/negotiation.hpp>
-#include <eddy/threads.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +23,7 @@
 #include <string>
 
 #include "base/unique_fd.hpp"
+#include "http/server/connection.hpp"
 #include "http/server/response_head.hpp"
 
 namespace eddy::http {
@@ -33,9 +32,7 @@ namespace {
 
 using eddy::detail::UniqueFd;
 
-constexpr std::uint64_t kInline = 64 * 1024;   // a file of up to this is read at once, on the loop
-constexpr std::size_t kChunk = 256 * 1024;     // of a larger one, read at a time, on a thread
-constexpr std::size_t kCachedChunk = 64 * 1024;  // or out of the page cache, on the loop, a turn
+constexpr std::uint64_t kInline = 64 * 1024;  // a file of up to this is read at once, on the loop
 
 struct File {
   UniqueFd fd;
@@ -77,35 +74,18 @@ struct FileSource final : BodySource {
     length = static_cast<std::int64_t>(r.length);
   }
   Coro<> send(ResponseWriter& writer) override {
-    std::string piece;
-    while (range.length > 0) {
-      if (!read_cached(piece)) {
-        auto from_disk = co_await to_thread(&FileSource::read, fd.get(), range);
-        piece = std::move(from_disk);
-      }
-      range.first += piece.size();
-      range.length -= piece.size();
-      co_await writer.write(piece);
-      if (range.length > 0) co_await sleep(Duration());  // a client that takes everything at once is not alone
-    }
-  }
-  // False: a part is not in memory, or something is wrong, which a thread will find out.
-  bool read_cached(std::string& piece) const {
-    piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(range.length, kCachedChunk)));
-    const iovec space{piece.data(), piece.size()};
-    const auto count = ::preadv2(fd.get(), &space, 1, static_cast<off_t>(range.first), RWF_NOWAIT);
-    if (count <= 0) return false;
-    piece.resize(static_cast<std::size_t>(count));
-    return true;
+    const auto sent = co_await writer.connection().send_file(fd.get(), range.first, range.length);
+    if (sent < range.length) throw_shortened();
   }
   static std::string read(int from, ByteRange wanted) {
-    std::string piece(static_cast<std::size_t>(std::min<std::uint64_t>(wanted.length, kChunk)), '\0');
-    const auto count = ::pread(from, piece.data(), piece.size(), static_cast<off_t>(wanted.first));
+    std::string whole(static_cast<std::size_t>(wanted.length), '\0');
+    const auto count = ::pread(from, whole.data(), whole.size(), static_cast<off_t>(wanted.first));
     if (count < 0) throw_os_error(errno, "read a served file");
-    if (count == 0) throw RuntimeError("a served file became shorter while it was read");
-    piece.resize(static_cast<std::size_t>(count));
-    return piece;
+    if (count == 0) throw_shortened();
+    whole.resize(static_cast<std::size_t>(count));
+    return whole;
   }
+  [[noreturn]] static void throw_shortened() { throw RuntimeError("a served file became shorter while it was read"); }
 
   UniqueFd fd;
   ByteRange range;
