@@ -4,63 +4,64 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace eddy::detail {
-namespace {
-
-constexpr int kSpareBlocks = 8;
 
 struct BlockCache {
-  char* blocks[kSpareBlocks];
+  static constexpr int kSpareBlocks = 8;
+
+  ReadBuffer::Block* blocks[kSpareBlocks];
   int count = 0;
+  int room = kSpareBlocks;
   ~BlockCache() {
     while (count > 0) std::free(blocks[--count]);
-    count = kSpareBlocks;  // what comes later is freed at once
+    room = 0;  // what comes later is freed at once
   }
 };
+
+namespace {
 thread_local BlockCache block_cache;
-
-char* allocate(std::size_t bytes) {
-  if (auto* block = static_cast<char*>(std::malloc(bytes))) return block;
-  throw std::bad_alloc();
-}
-
 }  // namespace
+
+ReadBuffer::Block* ReadBuffer::allocate(std::size_t capacity) {
+  auto* block = static_cast<Block*>(std::malloc(sizeof(Block) + capacity));
+  if (!block) throw std::bad_alloc();
+  block->capacity = capacity;
+  return block;
+}
 
 std::span<char> ReadBuffer::space(std::size_t least) {
   if (!block_) {
     auto& cache = block_cache;
     const bool cached = least <= kBlock && cache.count > 0;
-    capacity_ = least > kBlock ? least : kBlock;
-    block_ = cached ? cache.blocks[--cache.count] : allocate(capacity_);
-    begin_ = end_ = 0;
+    block_ = cached ? cache.blocks[--cache.count] : allocate(least > kBlock ? least : kBlock);
+    block_->begin = block_->end = 0;
   }
-  if (empty()) begin_ = end_ = 0;
+  if (empty()) block_->begin = block_->end = 0;
   // Move the bytes to the front when that makes the room; else grow.
-  if (capacity_ < least) {
-    std::size_t bigger = capacity_ * 2 > least ? capacity_ * 2 : least;
-    char* block = allocate(bigger);
-    std::memcpy(block, block_ + begin_, size());
-    const auto kept = size();
+  auto& [capacity, begin, end] = *block_;
+  if (capacity < least) {
+    Block* const larger = allocate(capacity * 2 > least ? capacity * 2 : least);
+    larger->begin = 0;
+    larger->end = size();
+    std::memcpy(larger->bytes(), block_->bytes() + begin, size());
     drop();
-    block_ = block;
-    capacity_ = bigger;
-    end_ = kept;
-  } else if (begin_ > 0 && (capacity_ - end_ < kBlock / 4 || capacity_ - begin_ < least)) {
-    std::memmove(block_, block_ + begin_, size());
-    end_ -= begin_;
-    begin_ = 0;
+    block_ = larger;
+  } else if (begin > 0 && (capacity - end < kBlock / 4 || capacity - begin < least)) {
+    std::memmove(block_->bytes(), block_->bytes() + begin, size());
+    end -= begin;
+    begin = 0;
   }
-  return {block_ + end_, capacity_ - end_};
+  return {block_->bytes() + block_->end, block_->capacity - block_->end};
 }
 
 void ReadBuffer::drop() noexcept {
-  if (!block_) return;
+  Block* const block = std::exchange(block_, nullptr);
+  if (!block) return;
   auto& cache = block_cache;
-  if (capacity_ == kBlock && cache.count < kSpareBlocks) cache.blocks[cache.count++] = block_;
-  else std::free(block_);
-  block_ = nullptr;
-  capacity_ = begin_ = end_ = 0;
+  if (block->capacity == kBlock && cache.count < cache.room) cache.blocks[cache.count++] = block;
+  else std::free(block);
 }
 
 }  // namespace eddy::detail

@@ -20,14 +20,19 @@ class ReadBuffer {
   ReadBuffer& operator=(const ReadBuffer&) = delete;
   ~ReadBuffer() { drop(); }
 
-  std::string_view readable() const noexcept { return {block_ + begin_, end_ - begin_}; }
-  std::size_t size() const noexcept { return end_ - begin_; }
-  bool empty() const noexcept { return begin_ == end_; }
+  std::string_view readable() const noexcept {
+    return block_ ? std::string_view(block_->bytes() + block_->begin, block_->end - block_->begin) : std::string_view();
+  }
+  std::size_t size() const noexcept { return block_ ? block_->end - block_->begin : 0; }
+  bool empty() const noexcept { return size() == 0; }
 
   /// Room behind the bytes: at least `least` in all for them and the next ones.
   std::span<char> space(std::size_t least);
-  void added(std::size_t count) noexcept { end_ += count; }
-  void consume(std::size_t count) noexcept { begin_ += count < size() ? count : size(); }
+  /// Of what space() gave.
+  void added(std::size_t count) noexcept { block_->end += count; }
+  void consume(std::size_t count) noexcept {
+    if (block_) block_->begin += count < size() ? count : size();
+  }
 
   /// Gives the block back if nothing is in it. Views into it end.
   void rest() noexcept {
@@ -37,9 +42,16 @@ class ReadBuffer {
  private:
   void drop() noexcept;
 
-  char* block_ = nullptr;
-  std::size_t capacity_ = 0;
-  std::size_t begin_ = 0, end_ = 0;
+  // Stands in front of its bytes: a buffer that has none is a null pointer.
+  struct Block {
+    std::size_t capacity;
+    std::size_t begin, end;  // of what is readable
+    char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
+  };
+  friend struct BlockCache;
+  static Block* allocate(std::size_t capacity);
+
+  Block* block_ = nullptr;
 };
 
 }  // namespace eddy::detail

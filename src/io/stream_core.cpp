@@ -33,9 +33,9 @@ constexpr char kSendingFile[] = "room to send a file to";
 
 const WaitOps StreamCore::kReadOps{&cancel_read, &detach_nothing, &describe_stream<kReading>, nullptr, nullptr,
                                  "stream read"};
-const WaitOps StreamCore::kDrainOps{&cancel_at_once, &detach_listed, &describe_stream<kDraining>, nullptr, nullptr,
+const WaitOps StreamCore::kDrainOps{&cancel_at_once, &detach_waiter, &describe_stream<kDraining>, nullptr, nullptr,
                                   "stream drain"};
-const WaitOps StreamCore::kCloseOps{&cancel_at_once, &detach_listed, &describe_stream<kClosing>, nullptr, nullptr,
+const WaitOps StreamCore::kCloseOps{&cancel_at_once, &detach_waiter, &describe_stream<kClosing>, nullptr, nullptr,
                                   "stream close"};
 
 const WaitOps StreamCore::kHandshakeOps{&cancel_at_once, &detach_change, &describe_stream<kOpening>, nullptr, nullptr,
@@ -43,6 +43,9 @@ const WaitOps StreamCore::kHandshakeOps{&cancel_at_once, &detach_change, &descri
 const WaitOps StreamCore::kFileOps{&cancel_at_once, &detach_change, &describe_stream<kSendingFile>, nullptr, nullptr,
                                  "stream sendfile"};
 
+void StreamCore::detach_waiter(TaskCore& task) noexcept {
+  if (task.WaitNode::is_linked()) static_cast<StreamCore*>(task.object)->waiters_.remove(static_cast<WaitNode&>(task));
+}
 void StreamCore::detach_change(TaskCore& task) noexcept { static_cast<StreamCore*>(task.object)->opener_ = nullptr; }
 
 StreamCore::StreamCore(Loop& loop, std::size_t limit) noexcept : loop_(loop), limit_(limit) { run = &pump_later; }
@@ -73,7 +76,7 @@ bool StreamCore::begin_read(ReadGoal goal, std::size_t count, std::string_view s
   if (goal == ReadGoal::until && separator.empty()) throw ValueError("readuntil: the separator must not be empty");
   goal_ = goal;
   goal_count_ = count;
-  if (goal == ReadGoal::until) separator_.assign(separator);
+  if (goal == ReadGoal::until) separator_ = separator;
   scanned_ = found_ = 0;
   return pump();
 }
@@ -112,14 +115,17 @@ bool StreamCore::pump() noexcept {
   bool met = goal_met();
   if (met || pumping_ || !driver_) return met;
   pumping_ = true;
-  for (int transfers = 0; !asked_ && !met; met = goal_met()) {
-    if (transfers++ == kInlineTransfers) {
+  for (int transfers = 0; !asked_; ++transfers) {
+    if (transfers == kInlineTransfers) {
       retain();
       loop_.ready.push(*this);
       break;
     }
     asked_ = true;
     driver_->read();
+    if (asked_) break;  // nothing has come: we shall be told
+    met = goal_met();
+    if (met) break;
   }
   pumping_ = false;
   return met;
@@ -291,7 +297,7 @@ void StreamCore::sent(std::size_t count) noexcept {
 
 // Something may have gone: those that wait for room, for the end of the stream, for the close.
 void StreamCore::after_flush() noexcept {
-  if (queued() <= kLowWater) wake_all(drainers_);
+  if (queued() <= kLowWater) wake_all(kDrainOps);
   if (queued() > 0 || lost_) return;
   if (opener_) opener_->wake();
   if (eof_wanted_ && !std::exchange(eof_sent_, true)) {
@@ -313,13 +319,13 @@ void StreamCore::wait_drain(std::coroutine_handle<> where) {
     return;
   }
   task.wait(where, kDrainOps, this);
-  drainers_.push_back(static_cast<WaitNode&>(task));
+  waiters_.push_back(static_cast<WaitNode&>(task));
 }
 
 void StreamCore::finish_drain(bool waited) {
   if (waited) {
     TaskCore& task = current_task_core();
-    detach_listed(task);
+    detach_waiter(task);
     task.throw_if_cancelled();
   }
   if (lost_) throw_lost("write to ");
@@ -416,8 +422,8 @@ void StreamCore::finish_close() noexcept {
   if (std::exchange(asked_, false)) grave->driver->stop_reading();
   ended_ = true;
   wake_reader();
-  wake_all(drainers_);
-  wake_all(closers_);
+  wake_all(kDrainOps);
+  wake_all(kCloseOps);
   if (opener_) opener_->wake();
 }
 
@@ -433,13 +439,13 @@ void StreamCore::loop_closed() noexcept {
 void StreamCore::wait_closed(std::coroutine_handle<> where) {
   TaskCore& task = current_task_core();
   task.wait(where, kCloseOps, this);
-  closers_.push_back(static_cast<WaitNode&>(task));
+  waiters_.push_back(static_cast<WaitNode&>(task));
 }
 
 void StreamCore::finish_wait_closed(bool waited) {
   if (waited) {
     TaskCore& task = current_task_core();
-    detach_listed(task);
+    detach_waiter(task);
     task.throw_if_cancelled();
   }
   if (lost_ && write_error_) throw_lost("close ");
@@ -481,8 +487,14 @@ void StreamCore::on_hangup(void (*call)(void*) noexcept, void* context) noexcept
   if (hung_up_ && call) call(context);
 }
 
-void StreamCore::wake_all(List& waiters) noexcept {
-  for (ListNode* node = waiters.front(); node != waiters.end(); node = node->next) task_of(*node).wake();
+void StreamCore::wake_all(const WaitOps& kind) noexcept {
+  ListNode* const first = waiters_.front();
+  if (!first) return;
+  for (ListNode* node = first;;) {
+    if (task_of(*node).WaitNode::ops == &kind) task_of(*node).wake();
+    node = node->next;
+    if (node == first) return;
+  }
 }
 
 std::string StreamCore::describe() const {

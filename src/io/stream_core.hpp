@@ -29,7 +29,7 @@ class StreamOwner {
   ~StreamOwner() = default;
 };
 
-class StreamCore final : public StreamSink, public LoopResource, public ReadyNode {
+class StreamCore final : public LoopResource, public ReadyNode, public StreamSink {
  public:
   StreamCore(Loop& loop, std::size_t limit) noexcept;
   StreamCore(const StreamCore&) = delete;
@@ -169,7 +169,8 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   void finish() noexcept;
   void finish_close() noexcept;
   void tell_owner() noexcept;
-  void wake_all(List& waiters) noexcept;
+  void wake_all(const WaitOps& kind) noexcept;
+  static void detach_waiter(TaskCore& task) noexcept;
   [[noreturn]] void throw_read_error(const char* operation) const;
   void note_failure() noexcept;
 
@@ -177,31 +178,16 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   static void detach_change(TaskCore& task) noexcept;
   static const WaitOps kReadOps, kDrainOps, kCloseOps, kHandshakeOps, kFileOps;
 
-  Loop& loop_;
+  // What a message looks at stands together, from StreamSink on: with many connections each line comes from far.
   std::unique_ptr<StreamDriver> driver_;  // null once closed
-  std::size_t references_ = 0;
-  std::size_t limit_;
-
   ReadBuffer buffer_;
   TaskCore* reader_ = nullptr;  // the task that waits in a read
-  ReadGoal goal_ = ReadGoal::quiet;
   std::size_t goal_count_ = 0;
-  std::string separator_;
-  std::size_t scanned_ = 0;  // bytes of the buffer in which the separator does not begin
-  std::size_t found_ = 0;    // end of the separator; 0: not found
-  int read_error_ = 0;
+  ReadGoal goal_ = ReadGoal::quiet;
   bool ended_ = false;
   bool pumping_ = false;
   bool asked_ = false;  // the driver owes us bytes
   bool moved_ = false;  // some bytes have, in either direction, since somebody looked
-
-  WriteQueue out_;
-  std::uint64_t total_sent_ = 0;
-  List drainers_, closers_;
-  TaskCore* opener_ = nullptr;  // the task that waits for a Change
-  std::exception_ptr failure_;  // what the driver said about read_error_ and write_error_, if anything
-  int write_error_ = 0;
-  int corks_ = 0;
   bool lost_ = false;
   bool closing_ = false;
   bool eof_wanted_ = false, eof_sent_ = false;
@@ -211,6 +197,21 @@ class StreamCore final : public StreamSink, public LoopResource, public ReadyNod
   bool finishing_ = false;
   bool hung_up_ = false;
   bool has_peer_ = false;  // outside of this process
+  std::uint32_t corks_ = 0;
+  int read_error_ = 0;
+  int write_error_ = 0;
+  std::uint32_t references_ = 0;
+  WriteQueue out_;
+  std::uint64_t total_sent_ = 0;
+
+  Loop& loop_;
+  std::size_t limit_;
+  std::string_view separator_;  // the reader's
+  std::size_t scanned_ = 0;     // bytes of the buffer in which the separator does not begin
+  std::size_t found_ = 0;       // end of the separator; 0: not found
+  Ring waiters_;                // in drain() and wait_closed()
+  TaskCore* opener_ = nullptr;  // the task that waits for a Change
+  std::exception_ptr failure_;  // what the driver said about read_error_ and write_error_, if anything
   void (*hangup_call_)(void*) noexcept = nullptr;
   void* hangup_context_ = nullptr;
   StreamOwner* owner_ = nullptr;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The bytes that the kernel has not taken yet. What is written while nothing is queued goes to the kernel from
 // where it stands, and only what is left of it is copied.
+//
+// Copies stand in a backlog that is borrowed from a per-thread cache while there are any: a connection whose peer takes
+// everything has none.
 #pragma once
 
 #include <sys/uio.h>
@@ -8,29 +11,37 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace eddy::detail {
 
 class WriteQueue {
  public:
-  std::size_t size() const noexcept { return bytes_.size() - begin_; }
+  WriteQueue() noexcept = default;
+  WriteQueue(const WriteQueue&) = delete;
+  WriteQueue& operator=(const WriteQueue&) = delete;
+  ~WriteQueue() { drop(); }
+
+  std::size_t size() const noexcept { return backlog_ ? backlog_->bytes.size() - backlog_->begin : 0; }
   bool empty() const noexcept { return size() == 0; }
 
-  void append(std::string_view data) { bytes_.append(data); }
+  void append(std::string_view data) {
+    if (!data.empty()) backlog().bytes.append(data);
+  }
 
   /// For an empty queue: offers `data` to `flush()`, which calls next() and sent(), and keeps the rest.
   template <class Flush>
   void write_through(std::string_view data, Flush flush) {
     direct_ = data;
     flush();
-    if (!direct_.empty()) bytes_.assign(direct_);
-    begin_ = 0;
-    direct_ = {};
+    append(std::exchange(direct_, {}));
   }
 
   /// What to send next: one piece, or 0 of them.
   std::size_t next(iovec* pieces) noexcept {
-    const auto bytes = direct_.empty() ? std::string_view(bytes_).substr(begin_) : direct_;
+    const auto bytes = !direct_.empty() ? direct_
+                       : backlog_       ? std::string_view(backlog_->bytes).substr(backlog_->begin)
+                                        : std::string_view();
     if (bytes.empty()) return 0;
     pieces[0] = {const_cast<char*>(bytes.data()), bytes.size()};
     return 1;
@@ -42,30 +53,35 @@ class WriteQueue {
       direct_.remove_prefix(count);
       return false;
     }
-    begin_ += count;
-    if (begin_ == bytes_.size()) {
-      begin_ = 0;
-      if (bytes_.capacity() > kKept) bytes_ = {};
-      else bytes_.clear();
-    } else if (begin_ > kKept && begin_ > bytes_.size() / 2) {
-      bytes_.erase(0, begin_);
-      begin_ = 0;
+    auto& [bytes, begin] = *backlog_;
+    begin += count;
+    if (begin == bytes.size()) {
+      drop();
+    } else if (begin > kKept && begin > bytes.size() / 2) {
+      bytes.erase(0, begin);
+      begin = 0;
     }
     return true;
   }
 
   void clear() noexcept {
-    bytes_.clear();
-    begin_ = 0;
+    drop();
     direct_ = {};
   }
 
  private:
-  static constexpr std::size_t kKept = 64 * 1024;  // the most memory an empty queue keeps
+  static constexpr std::size_t kKept = 64 * 1024;  // the most memory that a spare backlog keeps
 
-  std::string bytes_;
-  std::size_t begin_ = 0;
-  std::string_view direct_;  // being written: goes first
+  struct Backlog {
+    std::string bytes;
+    std::size_t begin = 0;  // of those that have not gone
+  };
+  friend struct BacklogCache;
+  Backlog& backlog();
+  void drop() noexcept;
+
+  Backlog* backlog_ = nullptr;  // null: nothing is queued
+  std::string_view direct_;     // being written: goes first
 };
 
 }  // namespace eddy::detail
