@@ -251,14 +251,14 @@ std::string_view StreamCore::take_until(std::string_view separator, bool partial
 
 // --- writing ------------------------------------------------------------------------------------------
 
-void StreamCore::check_writable(const char* operation) const {
+void StreamCore::refuse(const char* operation) const {
   if (closing_) throw RuntimeError(fmt::format("{} to {} after close()", operation, describe()));
   if (eof_wanted_) throw RuntimeError(fmt::format("{} to {} after write_eof()", operation, describe()));
-  if (sending_file_) throw RuntimeError(fmt::format("{} to {} while sendfile() is in progress", operation, describe()));
+  throw RuntimeError(fmt::format("{} to {} while sendfile() is in progress", operation, describe()));
 }
 
 void StreamCore::write(std::string_view data) {
-  check_writable("write");
+  if (!is_writable()) [[unlikely]] refuse("write");
   queue(data);
 }
 
@@ -272,7 +272,7 @@ void StreamCore::queue(std::string_view data) {
 }
 
 void StreamCore::writelines(const std::vector<std::string_view>& pieces) {
-  check_writable("write");
+  if (!is_writable()) [[unlikely]] refuse("write");
   cork();
   for (auto piece : pieces) write(piece);
   uncork();
@@ -334,7 +334,7 @@ void StreamCore::finish_drain(bool waited) {
 
 void StreamCore::write_eof() {
   if (closing_ || eof_wanted_ || closed()) return;
-  check_writable("write_eof()");
+  if (!is_writable()) [[unlikely]] refuse("write_eof()");
   eof_wanted_ = true;
   if (corks_ == 0) after_flush();
 }
@@ -344,7 +344,7 @@ void StreamCore::begin_file() {
     throw BusyResourceError(fmt::format("sendfile to {}: another task already {}", describe(),
                                         sending_file_ ? "sends a file" : "starts TLS"));
   }
-  check_writable("sendfile");
+  if (!is_writable()) [[unlikely]] refuse("sendfile");
   if (lost_) throw_lost("sendfile to ");
   sending_file_ = true;
   corks_ = 0;

@@ -161,7 +161,8 @@ class StreamCore final : public LoopResource, public ReadyNode, public StreamSin
   static void read_first(ReadyNode& node, Dispatch how) noexcept;
   void wake_reader() noexcept;
 
-  void check_writable(const char* operation) const;
+  bool is_writable() const noexcept { return !closing_ && !eof_wanted_ && !sending_file_; }
+  [[noreturn]] void refuse(const char* operation) const;
   void queue(std::string_view data);
   void flush() noexcept;
   void after_flush() noexcept;

@@ -173,7 +173,8 @@ bool RequestParser::parse_target(std::string_view target, std::uint32_t at) {
   return true;
 }
 
-// Clients ask the same host again and again: the last one is known by its bytes.
+// Clients ask the same host again and again: the last one is known by its bytes. Empty is the host of a target that has
+// none (RFC 9112, 3.2), which is_authority() refuses.
 bool RequestParser::is_host(std::string_view text) noexcept {
   if (text.empty() || text == std::string_view(known_host_, known_host_size_)) return true;
   if (!is_authority(text, Port::optional)) return false;

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "http/ascii.hpp"
+#include "http/codec/length.hpp"
 #include "http/codec/scan.hpp"
 
 namespace eddy::http {
@@ -57,8 +58,7 @@ void write_field(std::string& out, std::string_view name, std::string_view value
 
 void write_content_length(std::string& out, std::uint64_t length) {
   out += "Content-Length: ";
-  append_number(out, length, 10);
-  out += "\r\n";
+  detail::append_length(out, length, false);
 }
 
 void write_chunked(std::string& out) { out += "Transfer-Encoding: chunked\r\n"; }

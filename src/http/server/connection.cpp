@@ -5,7 +5,6 @@
 #include <eddy/http/http_error.hpp>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <ctime>
 
 #include "http/server/response_head.hpp"
@@ -15,18 +14,7 @@
 namespace eddy::http::detail {
 namespace {
 
-constexpr std::size_t kBatch = 64 * 1024;       // bytes of responses that wait for each other
-constexpr std::size_t kSmallBody = 16 * 1024;   // a body of up to this is copied behind its head
-constexpr std::size_t kSlice = 256 * 1024;      // of a big body, written at a time
-constexpr std::size_t kDrainedBody = 64 * 1024; // an unread rest of up to this is read for the connection's sake
-constexpr int kBusyReads = 16;                  // reads without a wait before others get a turn
-
-// A few ms old, a fifth of the price.
-std::int64_t coarse_now() noexcept {
-  timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
+constexpr int kBusyReads = 16;  // reads without a wait before others get a turn
 
 ParseLimits limits_of(const ServeOptions& options) noexcept {
   ParseLimits limits;
@@ -51,7 +39,7 @@ class Connection::Call {
     return true;
   }
   void await_resume() {
-    auto& result = handler_.frame().promise().result;
+    auto& result = handler_.frame().promise().result;  // not take(), which would move the response twice
     if (result.outcome() != eddy::detail::Outcome::value) result.rethrow();
     *answer_ = std::move(result.value());
   }
@@ -64,7 +52,6 @@ class Connection::Call {
 
 void Exchange::reset() noexcept {
   parser.reset();
-  if (std::exchange(had_body, false)) body = BodyDecoder();
   if (head_text.capacity() > kBatch) head_text = {};
   if (out.capacity() > kBatch) out = {};
 }
@@ -134,7 +121,7 @@ Coro<> Connection::run() {
       if (linger_) co_await linger();
       break;
     }
-    if (exchange_->out.size() >= kBatch) flush();
+    if (exchange_->out.size() >= Exchange::kBatch) flush();
     if (must_drain()) co_await drain();
   }
   flush();
@@ -231,261 +218,13 @@ bool Connection::refuse(const ParseError& error) {
   return true;
 }
 
-// Decides what becomes of a body that the handler did not read: one that is here, or small, is skipped; past
-// that, or if the client waits for a word before it sends, the connection ends with the response.
-void Connection::settle_body() {
-  auto& body = exchange_->body;
-  if (body.done()) return;
-  const auto framing = head().framing();
-  if (!body_begun_ && head().expects_continue()) {
-    keep_alive_ = false;
-    linger_ = true;
-    return;
-  }
-  body_begun_ = true;
-  while (!body.done() && !body.failed() && !reader_.buffered().empty()) {
-    const auto step = body.next(reader_.buffered());
-    reader_.consume(step.consumed);
-  }
-  if (body.done()) return;
-  const bool small = framing.kind == BodyFraming::Kind::length && framing.length - body.size() <= kDrainedBody;
-  if (small && keep_alive_ && !body.failed() && !body_late_) return;
-  keep_alive_ = false;
-  linger_ = true;
-}
-
-Coro<> Connection::skip_body() {
-  std::optional<std::string> chunk("");
-  try {
-    while (chunk) chunk = co_await next_chunk();
-  } catch (const HttpError&) {
-    keep_alive_ = false;
-  }
-}
-
-// --- the request's body -------------------------------------------------------------------------------
-
-Coro<std::optional<std::string>> Connection::next_chunk() {
-  std::optional<std::string> chunk;
-  start_body();
-  while (!take_chunk(chunk)) co_await wait_for_body();
-  co_return chunk;
-}
-
-void Connection::start_body() {
-  auto& body = exchange_->body;
-  if (std::exchange(body_begun_, true) || body.done()) return;
-  const auto framing = head().framing();
-  if (framing.kind == BodyFraming::Kind::length && framing.length > body_limit_) {
-    throw ContentTooLarge(fmt::format("the body has {} bytes; the limit is {}", framing.length, body_limit_));
-  }
-  ParseLimits limits;
-  limits.body = body_limit_;
-  body = BodyDecoder(framing, limits);
-  body_waited_ = 0;
-  if (!head().expects_continue() || !reader_.buffered().empty()) return;
-  exchange_->out += "HTTP/1.1 100 Continue\r\n\r\n";
-  flush();
-}
-
-// True: `chunk` is the next piece, or the body has ended.
-bool Connection::take_chunk(std::optional<std::string>& chunk) {
-  auto& body = exchange_->body;
-  while (!body.done() && !body.failed() && !reader_.buffered().empty()) {
-    const auto step = body.next(reader_.buffered());
-    if (!step.payload.empty()) chunk.emplace(step.payload);
-    reader_.consume(step.consumed);
-    if (chunk) break;
-  }
-  if (body.failed()) {
-    if (body.error().code == ParseErrorCode::body_too_large) {
-      throw ContentTooLarge(fmt::format("the body has more than {} bytes, the limit", body_limit_));
-    }
-    throw HttpError(body.error().status, body.error().text);
-  }
-  if (body.done() && peer_gone_) cancel_later();
-  return chunk || body.done();
-}
-
-// How long the rest of the body may still keep us waiting, ns.
-std::int64_t Connection::wait_allowance() const noexcept {
-  const auto& options = server_.options;
-  const auto rate = std::max<std::uint64_t>(options.min_body_rate, 1);
-  const auto earned = static_cast<std::int64_t>(std::min<std::uint64_t>(exchange_->body.size() / rate, 1u << 30)) * 1'000'000'000;
-  return std::max<std::int64_t>(options.body_timeout.count() + earned - body_waited_, 1);
-}
-
-// Waits until there are more bytes of the body. In the handler's task, or after the handler in ours.
-Coro<> Connection::wait_for_body() {
-  struct Waiting {
-    Connection& connection;
-    Phase before;
-    std::int64_t since;
-    explicit Waiting(Connection& c) noexcept : connection(c), before(c.phase_), since(coarse_now()) {
-      c.body_reader_ = &eddy::detail::current_task_core();
-    }
-    ~Waiting() {
-      connection.body_reader_ = nullptr;
-      connection.body_waited_ += coarse_now() - since;
-      connection.phase_ = before;
-      connection.deadline_ = kNever;
-    }
-  };
-  bool more = false, late = false;
-  {
-    flush();
-    Waiting waiting(*this);
-    enter(Phase::handling, Duration::nanoseconds(wait_allowance()));
-    try {
-      more = co_await reader_.more();
-    } catch (const CancelledError&) {
-      if (!body_late_) throw;
-      late = true;
-    } catch (const OSError&) {  // the client has gone
-    }
-  }
-  if (late) {
-    eddy::current_task().uncancel();
-    throw RequestTimeout(fmt::format("the body came too slowly: {} bytes so far", exchange_->body.size()));
-  }
-  if (more) co_return;
-  exchange_->body.end_of_stream();
-  throw BadRequest(fmt::format("the connection ended after {} bytes of the body", exchange_->body.size()));
-}
-
-// --- the response -------------------------------------------------------------------------------------
-
-void Connection::append_head(const Response& response, std::int64_t length) {
-  if (keep_alive_ && wants_close(response)) keep_alive_ = false;
-  const bool old = head().version() == Version::http_1_0;
-  chunked_ = length < 0 && !old && may_have_body(response.status());
-  if (length < 0 && old) keep_alive_ = false;
-  auto& out = exchange_->out;
-  const auto persistence = !keep_alive_ ? Persistence::close : old ? Persistence::keep_alive : Persistence::unsaid;
-  server_.start.append_to(out, response.status());
-  append_fields(out, response, length, chunked_, persistence);
-}
-
-void Connection::append_response(const Response& response) {
-  const auto& body = response.body();
-  append_head(response, static_cast<std::int64_t>(body.size()));
-  if (body.size() <= kSmallBody && head().method() != Method::head && may_have_body(response.status())) exchange_->out += body;
-}
-
-// Slice by slice: the stream copies no more than it cannot send, and each slice is a step forward for the
-// write timeout.
-Coro<> Connection::send_big(const Response& response) {
-  std::string_view rest = response.body();
-  if (!may_have_body(response.status())) co_return;
-  writer_.core().cork();
-  flush();
-  writer_.write(rest.substr(0, kSlice));
-  writer_.core().uncork();
-  rest.remove_prefix(std::min(rest.size(), kSlice));
-  while (!rest.empty()) {
-    co_await drain();
-    writer_.write(rest.substr(0, kSlice));
-    rest.remove_prefix(std::min(rest.size(), kSlice));
-  }
-}
-
-Coro<> Connection::stream(Response& response) {
-  auto& source = *response.source();
-  announced_ = source.length;
-  append_head(response, source.length);
-  if (head().method() == Method::head || !may_have_body(response.status())) co_return;
-  ResponseWriter writer(*this);
-  std::exception_ptr error;
-  try {
-    co_await source.send(writer);
-  } catch (const BaseException&) {
-    throw;
-  } catch (...) {
-    error = std::current_exception();
-  }
-  if (writer_.is_closing()) {  // the client has gone
-    keep_alive_ = false;
-    co_return;
-  }
-  if (!error && announced_ > 0) {
-    error = std::make_exception_ptr(ValueError(fmt::format("the body ended {} bytes before its length", announced_)));
-  }
-  if (error) {
-    const auto text = fmt::format("the body of {} {} broke off; the connection was closed", head().method_text(),
-                                  head().path());
-    eddy::get_running_loop().call_exception_handler({text, error, AnyTask::from_core(*task_)});
-    writer_.abort();
-    keep_alive_ = linger_ = false;
-    exchange_->out.clear();
-    co_return;
-  }
-  if (chunked_) exchange_->out += "0\r\n\r\n";
-}
-
-Coro<> Connection::write_piece(std::string_view data) {
-  if (data.empty()) co_return;
-  if (announced_ >= 0) {
-    if (static_cast<std::uint64_t>(announced_) < data.size()) {
-      throw ValueError(fmt::format("a piece of {} bytes; {} were left of the length that was announced", data.size(),
-                                   announced_));
-    }
-    announced_ -= static_cast<std::int64_t>(data.size());
-  }
-  if (chunked_) append_chunk_head(exchange_->out, data.size());
-  writer_.core().cork();
-  flush();
-  if (!writer_.is_closing()) {
-    writer_.write(data);
-    if (chunked_) writer_.write("\r\n");
-  }
-  writer_.core().uncork();
-  co_await drain();
-}
-
-Coro<std::uint64_t> Connection::send_file(int file, std::uint64_t offset, std::uint64_t count) {
-  flush();
-  const Phase before = phase_;
-  enter_sending();
-  const auto sent = co_await writer_.sendfile(file, {.offset = offset, .count = count});
-  phase_ = before;
-  deadline_ = kNever;
-  announced_ -= static_cast<std::int64_t>(sent);
-  co_return sent;
-}
-
-void Connection::flush() {
-  if (!exchange_ || exchange_->out.empty()) return;
-  auto& out = exchange_->out;
-  if (!writer_.is_closing()) writer_.write(out);
-  if (out.capacity() > 4 * kBatch) out = {};
-  else out.clear();
-}
-
-bool Connection::must_drain() const noexcept { return writer_.core().must_drain(); }
-
-Coro<> Connection::drain() {
-  if (!must_drain()) co_return;
-  const Phase before = phase_;
-  enter_sending();
-  co_await writer_.drain();
-  phase_ = before;
-  deadline_ = kNever;
-}
-
-// Closing now, with bytes of the client unread, would reset the connection and take the answer away from it.
-Coro<> Connection::linger() {
-  flush();
-  if (peer_gone_) co_return;
-  writer_.write_eof();
-  enter(Phase::lingering, server_.options.linger_timeout);
-  for (;;) {
-    reader_.consume(reader_.buffered().size());
-    const bool more = co_await reader_.more();
-    if (!more) break;
-  }
-}
-
 // --- time ---------------------------------------------------------------------------------------------
+
+std::int64_t Connection::coarse_now() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
 
 void Connection::enter(Phase phase, Duration limit) {
   phase_ = phase;

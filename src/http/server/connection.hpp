@@ -9,6 +9,8 @@
 //         |                 lingering ------------->  closed  <-----------------------------------|
 //         '---------------------------------------------------------------------------------------'
 //
+// connection_receiving.cpp reads bodies, connection_sending.cpp sends responses, connection.cpp has the rest.
+//
 // Responses gather in `Exchange::out` and leave in one send when no whole request is left in the buffer, when a handler
 // has to wait, or when there is much. The time limits share one timer: it looks at `deadline_`, which moves
 // with every request while the timer stays where it was armed.
@@ -42,12 +44,14 @@ using eddy::detail::ListNode;
 /// What a connection needs while there is something to parse or to answer, and an idle one does without: the
 /// server keeps a few, and the one that is warm in the caches serves connection after connection.
 struct Exchange {
+  static constexpr std::size_t kBatch = 64 * 1024;  // bytes of responses that wait for each other
+
   explicit Exchange(const ParseLimits& limits) noexcept : parser(limits) {}
   void reset() noexcept;
 
   PathParams params;
   BodyDecoder body;       // of the request
-  bool had_body = false;  // body is not new
+  bool had_body = false;  // body has to be made anew for the next request
   std::string head_text;  // the head under way, at rest while the stream's buffer moves on
   std::string out;        // responses that have not been sent
   RequestParser parser;
@@ -105,8 +109,6 @@ class Connection final : public ListNode {
   Response answer_exception(std::exception_ptr error);
   Response answer_unexpected(const std::exception_ptr& error);
   bool refuse(const ParseError& error);
-  void settle_body();
-  Coro<> skip_body();
 
   void append_response(const Response& response);
   void append_head(const Response& response, std::int64_t length);
@@ -125,12 +127,18 @@ class Connection final : public ListNode {
   static void peer_gone(void* connection) noexcept;
   void cancel_later();
 
-  std::int64_t wait_allowance() const noexcept;
   void start_body();
   bool take_chunk(std::optional<std::string>& chunk);
+  std::int64_t wait_allowance() const noexcept;
   Coro<> wait_for_body();
+  void settle_body();
+  Coro<> skip_body();
+
+  /// ns on the loop's clock: a few ms old, a fifth of the price.
+  static std::int64_t coarse_now() noexcept;
 
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::size_t kSmallBody = 16 * 1024;  // a body of up to this is copied behind its head
 
   ServerState& server_;
   StreamReader reader_;

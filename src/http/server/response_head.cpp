@@ -6,11 +6,10 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
-#include <charconv>
-#include <cstring>
 #include <ctime>
 
 #include "http/ascii.hpp"
+#include "http/codec/length.hpp"
 
 namespace eddy::http {
 
@@ -60,15 +59,6 @@ std::chrono::sys_seconds coarse_today() noexcept {
   timespec time{};
   ::clock_gettime(CLOCK_REALTIME_COARSE, &time);
   return std::chrono::sys_seconds(std::chrono::seconds(time.tv_sec));
-}
-
-// The number behind kLength, its CR LF, and the head's own if nothing is to come.
-void append_length(std::string& out, std::uint64_t length, bool ends_head) {
-  char text[24];
-  char* end = std::to_chars(text, text + 20, length).ptr;
-  std::memcpy(end, "\r\n\r\n", 4);
-  end += ends_head ? 4 : 2;
-  out.append(text, static_cast<std::size_t>(end - text));
 }
 
 }  // namespace
