@@ -42,14 +42,11 @@ class FileDriver final : public StreamDriver {
 
   void flush() noexcept override {
     auto& sink = *state_->sink;
-    for (;;) {
-      iovec pieces[16];
-      const auto count = sink.write_queue(pieces, 16);
-      if (count == 0) return;
-      const auto written = ::writev(fd(), pieces, static_cast<int>(count));
+    for (auto bytes = sink.unsent(); !bytes.empty();) {
+      const auto written = ::write(fd(), bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) return sink.write_failed(errno);
-      sink.sent(static_cast<std::size_t>(written));
+      bytes = sink.sent(static_cast<std::size_t>(written));
       if (!state_->sink) return;
     }
   }

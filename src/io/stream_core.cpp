@@ -288,11 +288,12 @@ void StreamCore::flush() noexcept {
   if (driver_) driver_->flush();
 }
 
-std::size_t StreamCore::write_queue(iovec* pieces, std::size_t) noexcept { return out_.next(pieces); }
+std::string_view StreamCore::unsent() noexcept { return out_.next(); }
 
-void StreamCore::sent(std::size_t count) noexcept {
+std::string_view StreamCore::sent(std::size_t count) noexcept {
   note_sent(count);
   if (out_.sent(count) && corks_ == 0) after_flush();
+  return out_.next();
 }
 
 // Something may have gone: those that wait for room, for the end of the stream, for the close.

@@ -202,20 +202,17 @@ void TlsDriver::flush_below() noexcept {
   flushing_ = false;
 }
 
-std::size_t TlsDriver::write_queue(iovec* pieces, std::size_t) noexcept {
+std::string_view TlsDriver::unsent() noexcept {
   if (state_ == State::open && !finishing_) encrypt_queue();
-  const auto bytes = session_.output();
-  if (bytes.empty()) return 0;
-  pieces[0] = {const_cast<char*>(bytes.data()), bytes.size()};
-  return 1;
+  return session_.output();
 }
 
 void TlsDriver::encrypt_queue() {
   encrypting_ = true;
   while (state_ == State::open && !finishing_ && session_.has_room()) {
-    iovec pieces[64];
-    if (sink_->write_queue(pieces, 64) == 0) break;
-    const auto [result, count] = session_.write({static_cast<const char*>(pieces[0].iov_base), pieces[0].iov_len});
+    const auto bytes = sink_->unsent();
+    if (bytes.empty()) break;
+    const auto [result, count] = session_.write(bytes);
     if (result == TlsResult::failed) {
       fail(session_error("write to "));
       break;
@@ -225,13 +222,15 @@ void TlsDriver::encrypt_queue() {
   encrypting_ = false;
 }
 
-void TlsDriver::sent(std::size_t count) noexcept {
+std::string_view TlsDriver::sent(std::size_t count) noexcept {
   session_.output_sent(count);
   progress_ = true;
-  if (!session_.output().empty()) return;
-  session_.rest();
-  if (std::exchange(clogged_, false)) schedule();
-  if (finishing_ && !in_finish_ && !done_ && settled()) end();
+  if (session_.output().empty()) {
+    session_.rest();
+    if (std::exchange(clogged_, false)) schedule();
+    if (finishing_ && !in_finish_ && !done_ && settled()) end();
+  }
+  return unsent();
 }
 
 void TlsDriver::write_failed(int error_number) noexcept {

@@ -58,8 +58,8 @@ class TlsDriver final : public StreamDriver, private StreamSink {
   void received(std::size_t count) noexcept override;
   void ended() noexcept override;
   void read_failed(int error_number) noexcept override;
-  std::size_t write_queue(iovec* pieces, std::size_t room) noexcept override;
-  void sent(std::size_t count) noexcept override;
+  std::string_view unsent() noexcept override;
+  std::string_view sent(std::size_t count) noexcept override;
   void write_failed(int error_number) noexcept override;
   void hung_up() noexcept override { sink_->hung_up(); }
 

@@ -323,11 +323,12 @@ void TransportCore::flush() noexcept {
   if (driver_) driver_->flush();
 }
 
-std::size_t TransportCore::write_queue(iovec* pieces, std::size_t) noexcept { return out_.next(pieces); }
+std::string_view TransportCore::unsent() noexcept { return out_.next(); }
 
-void TransportCore::sent(std::size_t count) noexcept {
+std::string_view TransportCore::sent(std::size_t count) noexcept {
   moved_ = true;
   if (out_.sent(count)) after_flush();
+  return out_.next();
 }
 
 void TransportCore::after_flush() noexcept {

@@ -6,8 +6,6 @@
 // everything has none.
 #pragma once
 
-#include <sys/uio.h>
-
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -37,14 +35,10 @@ class WriteQueue {
     append(std::exchange(direct_, {}));
   }
 
-  /// What to send next: one piece, or 0 of them.
-  std::size_t next(iovec* pieces) noexcept {
-    const auto bytes = !direct_.empty() ? direct_
-                       : backlog_       ? std::string_view(backlog_->bytes).substr(backlog_->begin)
-                                        : std::string_view();
-    if (bytes.empty()) return 0;
-    pieces[0] = {const_cast<char*>(bytes.data()), bytes.size()};
-    return 1;
+  /// What to send next; none: the queue is empty.
+  std::string_view next() const noexcept {
+    if (!direct_.empty() || !backlog_) return direct_;
+    return std::string_view(backlog_->bytes).substr(backlog_->begin);
   }
 
   /// True: they were queued bytes, so there is more room than before.

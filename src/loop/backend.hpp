@@ -6,7 +6,6 @@
 #pragma once
 
 #include <eddy/detail/list.hpp>
-#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -40,9 +39,10 @@ class StreamSink {
   virtual void ended() noexcept = 0;
   virtual void read_failed(int error_number) noexcept = 0;
 
-  /// The bytes to send next, in up to `room` pieces; 0: nothing is queued.
-  virtual std::size_t write_queue(iovec* pieces, std::size_t room) noexcept = 0;
-  virtual void sent(std::size_t count) noexcept = 0;
+  /// The bytes to send next; none: nothing is queued.
+  virtual std::string_view unsent() noexcept = 0;
+  /// So many of those have gone. Gives what unsent() gives now.
+  virtual std::string_view sent(std::size_t count) noexcept = 0;
   virtual void write_failed(int error_number) noexcept = 0;
   /// The peer closed its side or the connection broke; told once, also while nobody reads.
   virtual void hung_up() noexcept = 0;

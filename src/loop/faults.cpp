@@ -113,6 +113,17 @@ class FaultyStream final : public StreamDriver, private StreamSink, private Dela
 
   bool happens(double share) noexcept { return state_.dice.falls(share); }
 
+  // What is lent of the sink's bytes: less than there are, or none yet.
+  std::string_view disturbed(std::string_view bytes) noexcept {
+    if (bytes.empty() || breaks()) return {};
+    if (!std::exchange(may_write_, false) && happens(state_.faults.not_ready)) {
+      write_delayed_ = true;
+      state_.delay(*this);
+      return {};
+    }
+    return happens(state_.faults.short_writes) ? bytes.substr(0, state_.dice.up_to(std::min(kShort, bytes.size()))) : bytes;
+  }
+
   bool breaks() noexcept {
     if (end_ == End::open && is_plain_socket() && happens(state_.faults.resets)) {
       end_ = End::resetting;
@@ -141,19 +152,8 @@ class FaultyStream final : public StreamDriver, private StreamSink, private Dela
     sink_->read_failed(error_number);
   }
 
-  std::size_t write_queue(iovec* pieces, std::size_t room) noexcept override {
-    const auto count = write_delayed_ ? 0 : sink_->write_queue(pieces, room);
-    if (count == 0 || breaks()) return 0;
-    if (!std::exchange(may_write_, false) && happens(state_.faults.not_ready)) {
-      write_delayed_ = true;
-      state_.delay(*this);
-      return 0;
-    }
-    if (!happens(state_.faults.short_writes)) return count;
-    pieces[0].iov_len = state_.dice.up_to(std::min(kShort, pieces[0].iov_len));
-    return 1;
-  }
-  void sent(std::size_t count) noexcept override { sink_->sent(count); }
+  std::string_view unsent() noexcept override { return disturbed(write_delayed_ ? std::string_view() : sink_->unsent()); }
+  std::string_view sent(std::size_t count) noexcept override { return disturbed(sink_->sent(count)); }
   void write_failed(int error_number) noexcept override { sink_->write_failed(error_number); }
   void hung_up() noexcept override {
     if (!std::exchange(hung_up_, true)) sink_->hung_up();

@@ -63,54 +63,32 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
   }
 
   void flush() noexcept override {
+    auto bytes = sink_->unsent();
     for (;;) {
-      iovec pieces[64];
-      const auto count = sink_->write_queue(pieces, 64);
-      writing_ = count != 0;
-      if (count == 0 || !may_write_) return want();
-      const auto [sent, full] = send(pieces, count);
-      if (sent < 0) {
-        if (errno == EINTR) continue;
-        if (const int failure = errno; failure != EAGAIN) {
-          writing_ = false;
-          want();
-          return sink_->write_failed(failure);
-        }
+      writing_ = !bytes.empty();
+      if (!writing_ || !may_write_) return want();
+      const auto sent = send(bytes);
+      if (sent >= 0) {
+        if (static_cast<std::size_t>(sent) < bytes.size()) may_write_ = false;
+        bytes = sink_->sent(static_cast<std::size_t>(sent));
+      } else if (errno == EAGAIN) {
         may_write_ = false;
-        continue;
+      } else if (const int failure = errno; failure != EINTR) {
+        writing_ = false;
+        want();
+        return sink_->write_failed(failure);
       }
-      if (!full) may_write_ = false;
-      sink_->sent(static_cast<std::size_t>(sent));
     }
   }
 
  private:
-  struct Sent {
-    ssize_t count;
-    bool whole;
-  };
-
-  Sent send(iovec* pieces, std::size_t count) noexcept {
-    std::size_t total = 0;
-    for (std::size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
-    const ssize_t sent = is_socket_ ? send_to_socket(pieces, count) : write_to_pipe(pieces, count);
-    return {sent, sent == static_cast<ssize_t>(total)};
-  }
-  ssize_t send_to_socket(iovec* pieces, std::size_t count) noexcept {
-    ssize_t sent = 0;
-    if (count == 1) {
-      sent = ::send(fd(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
-    } else {
-      msghdr message{};
-      message.msg_iov = pieces;
-      message.msg_iovlen = count;
-      sent = ::sendmsg(fd(), &message, MSG_NOSIGNAL);
+  ssize_t send(std::string_view bytes) noexcept {
+    if (is_socket_) {
+      const auto sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent >= 0 || !is_no_socket()) return sent;
     }
-    return sent < 0 && is_no_socket() ? write_to_pipe(pieces, count) : sent;
-  }
-  ssize_t write_to_pipe(iovec* pieces, std::size_t count) noexcept {
     const QuietPipe quiet;
-    return ::writev(fd(), pieces, static_cast<int>(count));
+    return ::write(fd(), bytes.data(), bytes.size());
   }
   // Whether the last call failed because it is for sockets alone: it is the first one then.
   bool is_no_socket() noexcept {

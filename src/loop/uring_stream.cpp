@@ -93,23 +93,14 @@ class UringStream final : public StreamDriver, private BufferHolder {
 
   void flush() noexcept override {
     if (waits_for_room_) return;
-    for (;;) {
-      iovec pieces[64];
-      const auto count = sink_->write_queue(pieces, 64);
-      if (count == 0) return;
-      std::size_t total = 0;
-      for (std::size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
-      msghdr message{};
-      message.msg_iov = pieces;
-      message.msg_iovlen = count;
-      const auto sent = count == 1 ? ::send(fd(), pieces[0].iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
-                                   : ::sendmsg(fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    for (auto bytes = sink_->unsent(); !bytes.empty();) {
+      const auto sent = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (sent < 0) {
         if (errno == EINTR) continue;
         return sending_failed(errno);
       }
-      if (static_cast<std::size_t>(sent) < total) wait_for_room();
-      sink_->sent(static_cast<std::size_t>(sent));
+      if (static_cast<std::size_t>(sent) < bytes.size()) wait_for_room();
+      bytes = sink_->sent(static_cast<std::size_t>(sent));
       if (waits_for_room_) return;
     }
   }

@@ -58,18 +58,16 @@ class MemoryDriver final : public detail::StreamDriver {
   void stop_reading() noexcept override { reading_ = false; }
 
   void flush() noexcept override {
-    for (;;) {
-      iovec piece[1];
-      if (sink_->write_queue(piece, 1) == 0) return;
+    for (auto piece = sink_->unsent(); !piece.empty();) {
       if (outgoing().reader_gone) return sink_->write_failed(EPIPE);
       auto& bytes = outgoing().bytes;
       const auto room = link_->options.room > bytes.size() ? link_->options.room - bytes.size() : 0;
-      const auto count = std::min(room, piece[0].iov_len);
-      writing_ = count < piece[0].iov_len;
+      const auto count = std::min(room, piece.size());
+      writing_ = count < piece.size();
       if (count == 0) return;
-      bytes.append(static_cast<const char*>(piece[0].iov_base), count);
+      bytes.append(piece.substr(0, count));
       poke_peer();
-      sink_->sent(count);
+      piece = sink_->sent(count);
     }
   }
   void shut_down_writing() noexcept override {

@@ -14,16 +14,16 @@ import measure
 BUDGET = {
     "yield": 108,
     "await": 131,
-    "task": 333,
-    "gather": 485,
+    "task": 324,
+    "gather": 460,
     "queue": 87,
     "lock": 342,
-    "future": 506,
-    "timer": 306,
+    "future": 505,
+    "timer": 264,
     "generator": 59,
-    "echo": 2238,
-    "request": 5071,
-    "pipelined": 37022,
+    "echo": 2134,
+    "request": 4842,
+    "pipelined": 35404,
 }
 MARGIN = 0.05
 

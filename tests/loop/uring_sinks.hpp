@@ -90,12 +90,11 @@ struct CollectingSink final : StreamSink {
   }
   void ended() noexcept override { ended_reading = true; }
   void read_failed(int number) noexcept override { error = number; }
-  std::size_t write_queue(iovec* pieces, std::size_t) noexcept override {
-    if (to_send.empty()) return 0;
-    pieces[0] = {to_send.data(), to_send.size()};
-    return 1;
+  std::string_view unsent() noexcept override { return to_send; }
+  std::string_view sent(std::size_t count) noexcept override {
+    to_send.erase(0, count);
+    return to_send;
   }
-  void sent(std::size_t count) noexcept override { to_send.erase(0, count); }
   void write_failed(int number) noexcept override {
     error = number;
     to_send.clear();
