@@ -12,7 +12,7 @@
 namespace eddy::http::detail {
 namespace {
 
-constexpr std::size_t kSlice = 256 * 1024;      // of a big body, written at a time
+constexpr std::size_t kSlice = 256 * 1024;  // of a big body, written at a time
 
 }  // namespace
 
