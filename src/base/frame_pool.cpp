@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/frame_pool.hpp>
 
+#include <malloc.h>
+
+#include <atomic>
+#include <mutex>
 #include <new>
 #include <unordered_map>
 #include <utility>
@@ -38,6 +42,74 @@ struct PoolOwner {
 };
 thread_local PoolOwner pool_owner;
 
+#if EDDY_POOLS
+
+// Where threads that free more than they make leave blocks for those that make more than they free: posts from a worker
+// to a loop, say. A chain of them changes hands at once, so that neither asks malloc, whose arena both would wait for.
+// Nobody waits here: who finds it locked goes to malloc. [Bonwick and Adams, "Magazines and Vmem", 2001]
+class Depot {
+ public:
+  using Block = FramePool::Block;
+
+  static constexpr bool serves(std::size_t index) noexcept { return index > 0 && index < kPoolClasses; }
+  /// How many blocks make a chain.
+  static constexpr std::uint32_t length(std::size_t index) noexcept {
+    return static_cast<std::uint32_t>((kChainBytes + pool_block_size(index) - 1) / pool_block_size(index));
+  }
+
+  /// False: it is full, or somebody else is here.
+  bool give(std::size_t index, Block* chain) noexcept {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock || bytes_ >= kMostBytes) return false;
+    bytes_ += length(index) * pool_block_size(index);
+    link(chain).after = chains_[index].load(std::memory_order_relaxed);
+    chains_[index].store(chain, std::memory_order_relaxed);
+    return true;
+  }
+  /// Null: there is none.
+  Block* take(std::size_t index) noexcept {
+    if (!chains_[index].load(std::memory_order_relaxed)) return nullptr;
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    Block* const chain = lock ? chains_[index].load(std::memory_order_relaxed) : nullptr;
+    if (!chain) return nullptr;
+    bytes_ -= length(index) * pool_block_size(index);
+    chains_[index].store(link(chain).after, std::memory_order_relaxed);
+    return chain;
+  }
+
+ private:
+  static constexpr std::size_t kChainBytes = 16 * 1024;
+  static constexpr std::size_t kMostBytes = 4 * 1024 * 1024;
+
+  // What the first block of a chain holds.
+  struct Link : Block {
+    Block* after;  // the next chain
+  };
+  static Link& link(Block* chain) noexcept { return *static_cast<Link*>(chain); }
+
+  std::mutex mutex_;
+  std::atomic<Block*> chains_[kPoolClasses] = {};
+  std::size_t bytes_ = 0;
+};
+constinit Depot depot;
+
+// Puts a chain of this thread's free blocks into the depot, or back to malloc. False: it has none to give.
+bool give_chain(std::size_t index) noexcept {
+  const auto length = Depot::length(index);
+  auto& pool = frame_pool;
+  if (pool.held[index] == kFull || pool.held[index] <= length) return false;
+  auto* const chain = pool.free_blocks[index];
+  auto* last = chain;
+  for (std::uint32_t i = 1; i < length; ++i) last = last->next;
+  pool.free_blocks[index] = std::exchange(last->next, nullptr);
+  pool.held[index] -= length;
+  if (depot.give(index, chain)) return true;
+  for (auto* block = chain; block;) std::free(std::exchange(block, block->next));
+  return true;
+}
+
+#endif
+
 // Not worth an error: a report that lacks the stack is all that comes of it.
 [[gnu::noinline]] void note_origin(const void* block) noexcept {
   try {
@@ -71,15 +143,36 @@ const NativeStack* frame_origin(const void* block) noexcept {
 
 void* pool_refill(std::size_t bytes) {
   pool_owner.touch();
-  void* const memory = std::malloc(pool_block_size(pool_class(bytes)));
+  const auto index = pool_class(bytes);
+#if EDDY_POOLS
+  if (Depot::serves(index) && !origins && frame_pool.held[index] == 0) {
+    if (auto* chain = depot.take(index)) {
+      frame_pool.free_blocks[index] = chain->next;
+      frame_pool.held[index] = Depot::length(index) - 1;
+      return chain;
+    }
+  }
+#endif
+  void* const memory = std::malloc(pool_block_size(index));
   if (!memory) throw std::bad_alloc();
   if (origins) [[unlikely]] note_origin(memory);
   return memory;
 }
 
-void pool_spill(void* block) noexcept {
-  if (origins) [[unlikely]] origins->erase(block);
-  std::free(block);
+void pool_spill(void* memory) noexcept {
+  if (origins) [[unlikely]] origins->erase(memory);
+#if EDDY_POOLS
+  // malloc knows how large it is; the class is the largest that fits.
+  const auto index = (::malloc_usable_size(memory) - kPoolGrain / 2) / kPoolGrain;
+  if (Depot::serves(index) && !origins && give_chain(index)) {
+    auto* block = static_cast<FramePool::Block*>(memory);
+    block->next = frame_pool.free_blocks[index];
+    frame_pool.free_blocks[index] = block;
+    ++frame_pool.held[index];
+    return;
+  }
+#endif
+  std::free(memory);
 }
 
 }  // namespace eddy::detail

@@ -3,8 +3,8 @@
 // (for coro.hpp, task_core.hpp, events.hpp).
 //
 // A block that is freed on another thread simply joins that thread's list. Each class keeps a bounded
-// number of bytes; what comes above goes back to malloc. Under AddressSanitizer every block is malloc's,
-// so that a use after free is found.
+// number of bytes; what comes above goes to other threads or to malloc. Under AddressSanitizer every
+// block is malloc's, so that a use after free is found.
 #pragma once
 
 #include <cstddef>
