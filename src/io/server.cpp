@@ -80,8 +80,7 @@ class StreamServer final : public ServerCore {
       stream = nullptr;
       if (!task()) server.gone(*this);
     }
-    static constexpr DoneOps kOps{&handler_done,
-                                  [](DoneNode& node) noexcept { static_cast<Client&>(node).handler_ended(); }};
+    static const DoneOps kOps;
   };
 
   template <class F>
@@ -152,6 +151,9 @@ class StreamServer final : public ServerCore {
   List clients_;
   bool cut_ = false;  // a connection whose handler has ended is aborted
 };
+
+constexpr DoneOps StreamServer::Client::kOps{
+    &handler_done, [](DoneNode& node) noexcept { static_cast<Client&>(node).handler_ended(); }};
 
 Coro<Server> listen(std::shared_ptr<ConnectionHandler> handler, std::string host, int port, ServerOptions options,
                     tls::Context tls) {

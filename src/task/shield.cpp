@@ -37,6 +37,7 @@ class ShieldCore final : public DoneNode, public Pooled {
 
  private:
   static const WaitOps kOps;
+  static const DoneOps kInnerOps;
 
   void release() noexcept {
     if (--references_ == 0) delete this;
@@ -64,15 +65,15 @@ class ShieldCore final : public DoneNode, public Pooled {
     Loop::of(*inner.loop).report(std::move(message), inner.error, nullptr);
   }
 
-  static constexpr DoneOps kInnerOps{&inner_done,
-                                     [](DoneNode& node) noexcept { static_cast<ShieldCore&>(node).release(); }};
-
   TaskCore* waiter_ = nullptr;
   int references_ = 2;
   bool inner_ended_ = false;
   bool inner_cancelled_ = false;
   bool abandoned_ = false;  // its awaiter was cancelled while the inner one went on
 };
+
+constexpr DoneOps ShieldCore::kInnerOps{&inner_done,
+                                        [](DoneNode& node) noexcept { static_cast<ShieldCore&>(node).release(); }};
 
 const WaitOps ShieldCore::kOps{
     &cancel_at_once,
