@@ -69,7 +69,7 @@ def echo(options):
     intro = ("Each connection keeps one message on the way, `raw epoll again` is the same program a second time: what it\n"
              "differs by is noise. Near 100 % the generator is the limit and the rates say little; the CPU time that the\n"
              "server needs for a message is the honest number. A stream's message is 1 MiB: its rate is MiB/s each way. A\n"
-             f"connection is made, echoes one byte and is reset. Everybody reads up to 64 KiB at a time (Python 256). Settings without a mark take {fewer.rounds} rounds.\n\n")
+             f"connection is made, echoes one byte and is reset. Everybody reads up to 64 KiB at a time (eddy and Python 256). Settings without a mark take {fewer.rounds} rounds.\n\n")
     marks = {"64 connections, 64 bytes": {"at_most": 1.03, "ahead": True}, "512 connections, 64 bytes": {"at_most": 1.03, "ahead": True},
              "64 connections, 16 KiB": {"ahead": True}}
     rows = [cpu_row(f"TCP echo, {name}: server CPU", runs, ["raw epoll", "raw io_uring"], **marks.get(name, {}))

@@ -6,23 +6,14 @@
 #include <new>
 #include <utility>
 
+#include "io/spares.hpp"
+
 namespace eddy::detail {
 
-struct BlockCache {
-  static constexpr int kSpareBlocks = 8;
-
-  ReadBuffer::Block* blocks[kSpareBlocks];
-  int count = 0;
-  int room = kSpareBlocks;
-  ~BlockCache() {
-    while (count > 0) std::free(blocks[--count]);
-    room = 0;  // what comes later is freed at once
-  }
+struct ReadBuffer::Cache {
+  static void free(Block* block) noexcept { std::free(block); }
+  static inline thread_local Spares<Block, &free> spares;
 };
-
-namespace {
-thread_local BlockCache block_cache;
-}  // namespace
 
 ReadBuffer::Block* ReadBuffer::allocate(std::size_t capacity) {
   auto* block = static_cast<Block*>(std::malloc(sizeof(Block) + capacity));
@@ -33,9 +24,8 @@ ReadBuffer::Block* ReadBuffer::allocate(std::size_t capacity) {
 
 std::span<char> ReadBuffer::space(std::size_t least) {
   if (!block_) {
-    auto& cache = block_cache;
-    const bool cached = least <= kBlock && cache.count > 0;
-    block_ = cached ? cache.blocks[--cache.count] : allocate(least > kBlock ? least : kBlock);
+    if (least <= kBlock) block_ = Cache::spares.take();
+    if (!block_) block_ = allocate(least > kBlock ? least : kBlock);
     block_->begin = block_->end = 0;
   }
   if (empty()) block_->begin = block_->end = 0;
@@ -59,9 +49,7 @@ std::span<char> ReadBuffer::space(std::size_t least) {
 void ReadBuffer::drop() noexcept {
   Block* const block = std::exchange(block_, nullptr);
   if (!block) return;
-  auto& cache = block_cache;
-  if (block->capacity == kBlock && cache.count < cache.room) cache.blocks[cache.count++] = block;
-  else std::free(block);
+  if (block->capacity != kBlock || !Cache::spares.keep(block)) Cache::free(block);
 }
 
 }  // namespace eddy::detail

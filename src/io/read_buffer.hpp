@@ -48,7 +48,7 @@ class ReadBuffer {
     std::size_t begin, end;  // of what is readable
     char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
   };
-  friend struct BlockCache;
+  struct Cache;
   static Block* allocate(std::size_t capacity);
 
   Block* block_ = nullptr;

@@ -3,41 +3,27 @@
 
 #include <utility>
 
+#include "io/spares.hpp"
+
 namespace eddy::detail {
 
-struct BacklogCache {
-  static constexpr int kSpares = 8;
-
-  WriteQueue::Backlog* spares[kSpares];
-  int count = 0;
-  int room = kSpares;
-  ~BacklogCache() {
-    while (count > 0) delete spares[--count];
-    room = 0;  // what comes later is freed at once
-  }
+struct WriteQueue::Cache {
+  static void free(Backlog* backlog) noexcept { delete backlog; }
+  static inline thread_local Spares<Backlog, &free> spares;
 };
 
-namespace {
-thread_local BacklogCache backlog_cache;
-}  // namespace
-
 WriteQueue::Backlog& WriteQueue::backlog() {
-  auto& cache = backlog_cache;
-  if (!backlog_) backlog_ = cache.count > 0 ? cache.spares[--cache.count] : new Backlog;
+  if (!backlog_) backlog_ = Cache::spares.take();
+  if (!backlog_) backlog_ = new Backlog;
   return *backlog_;
 }
 
 void WriteQueue::drop() noexcept {
   Backlog* const backlog = std::exchange(backlog_, nullptr);
   if (!backlog) return;
-  auto& cache = backlog_cache;
-  if (cache.count == cache.room || backlog->bytes.capacity() > kKept) {
-    delete backlog;
-    return;
-  }
   backlog->bytes.clear();
   backlog->begin = 0;
-  cache.spares[cache.count++] = backlog;
+  if (backlog->bytes.capacity() > kKept || !Cache::spares.keep(backlog)) Cache::free(backlog);
 }
 
 }  // namespace eddy::detail

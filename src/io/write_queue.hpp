@@ -70,7 +70,7 @@ class WriteQueue {
     std::string bytes;
     std::size_t begin = 0;  // of those that have not gone
   };
-  friend struct BacklogCache;
+  struct Cache;
   Backlog& backlog();
   void drop() noexcept;
 

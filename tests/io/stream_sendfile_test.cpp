@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/unique_fd.hpp"
+#include "connected.hpp"
 #include "numbered_file.hpp"
 #include "support.hpp"
 
@@ -21,27 +22,11 @@ using eddy::testing::stream_pair;
 
 namespace {
 
-struct Connected {
-  Streams near, far;
-};
 Coro<Connected> connected() {
   auto [near, far] = eddy::socketpair();
   Connected both;
   both.near = co_await eddy::open_connection(std::move(near));
   both.far = co_await eddy::open_connection(std::move(far));
-  co_return both;
-}
-Coro<Connected> connected_over_tcp() {
-  auto accepted = eddy::get_running_loop().create_future<Streams>();
-  auto handler = [&accepted](eddy::StreamReader reader, StreamWriter writer) -> Coro<> {
-    Streams streams{std::move(reader), std::move(writer)};
-    accepted.set_result(std::move(streams));
-    co_return;
-  };
-  auto server = co_await eddy::start_server(handler, "127.0.0.1", 0);
-  Connected both;
-  both.near = co_await eddy::open_connection("127.0.0.1", server.port());
-  both.far = co_await accepted;
   co_return both;
 }
 

@@ -5,40 +5,16 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "connected.hpp"
 #include "support.hpp"
 
-using eddy::Streams;
 using eddy::testing::error_of;
 using eddy::testing::Log;
 using eddy::testing::settle;
 using eddy::testing::stream_pair;
 
-namespace {
-
-// Connects to a server that hands its end to `queue`.
-struct Connected {
-  Streams near, far;
-};
-Coro<Connected> connected() {
-  eddy::Queue<Streams> accepted;
-  auto handler = [&](eddy::StreamReader reader, eddy::StreamWriter writer) -> Coro<> {
-    Streams streams{std::move(reader), std::move(writer)};
-    accepted.put_nowait(std::move(streams));
-    co_return;
-  };
-  auto server = co_await eddy::start_server(handler, "127.0.0.1", 0);
-  auto near = co_await eddy::open_connection("127.0.0.1", server.port());
-  auto far = co_await accepted.get();
-  server.close();
-  co_await server.wait_closed();
-  Connected both{std::move(near), std::move(far)};
-  co_return both;
-}
-
-}  // namespace
-
 BACKEND_TEST(StreamWriting, STREAM_10_STREAM_12_IO_15_TenMegabytesArriveInOrderThenTheEnd) {
-  auto both = co_await connected();
+  auto both = co_await connected_over_tcp();
   std::string sent;
   for (int i = 0; i < 10 * 1024 * 1024 / 8; ++i) {
     sent += fmt::format("{:08}", i);
@@ -57,7 +33,7 @@ BACKEND_TEST(StreamWriting, STREAM_10_STREAM_12_IO_15_TenMegabytesArriveInOrderT
 }
 
 BACKEND_TEST(StreamWriting, STREAM_10_CloseSendsWhatWasWrittenBefore) {
-  auto both = co_await connected();
+  auto both = co_await connected_over_tcp();
   const std::string big(4 * 1024 * 1024, 'x');
   both.near.writer.write(big);
   EXPECT_GT(both.near.writer.write_buffer_size(), 0u);
@@ -118,7 +94,7 @@ ASYNC_TEST(StreamWriting, STREAM_08_DrainWaitsForTheLowWaterMarkAndWakesAll) {
 }
 
 BACKEND_TEST(StreamWriting, STREAM_07_ASlowReaderHoldsTheWriterBack) {
-  auto both = co_await connected();
+  auto both = co_await connected_over_tcp();
   const std::string block(64 * 1024, 'x');
   std::size_t written = 0;
   auto write = [&]() -> Coro<> {
@@ -184,7 +160,7 @@ ASYNC_TEST(StreamWriting, STREAM_12_TheEndUnderACorkIsSentWithIt) {
 }
 
 BACKEND_TEST(StreamWriting, IO_17_GoesOnAfterThePeersEnd) {
-  auto both = co_await connected();
+  auto both = co_await connected_over_tcp();
   both.near.writer.write_eof();
   auto end = co_await both.far.reader.read();
   EXPECT_EQ(end, "");
@@ -195,7 +171,7 @@ BACKEND_TEST(StreamWriting, IO_17_GoesOnAfterThePeersEnd) {
 }
 
 BACKEND_TEST(StreamWriting, IO_18_STREAM_09_ToAPeerThatIsGoneFailsWithoutASignal) {
-  auto both = co_await connected();
+  auto both = co_await connected_over_tcp();
   both.far.writer.write("unread");
   both.near.reader = {};
   const linger reset{1, 0};
@@ -207,14 +183,14 @@ BACKEND_TEST(StreamWriting, IO_18_STREAM_09_ToAPeerThatIsGoneFailsWithoutASignal
 }
 
 BACKEND_TEST(StreamWriting, STREAM_17_DroppingTheStreamsClosesTheDescriptor) {
-  auto both = co_await connected();
+  auto both = co_await connected_over_tcp();
   both.near = {};
   auto end = co_await both.far.reader.read();
   EXPECT_EQ(end, "");
 }
 
 BACKEND_TEST(StreamWriting, STREAM_18_IO_30_KnowsItsAddressesAndSendsAtOnce) {
-  auto both = co_await connected();
+  auto both = co_await connected_over_tcp();
   EXPECT_EQ(both.near.writer.local_address(), both.far.writer.peer_address());
   EXPECT_EQ(both.near.writer.peer_address(), both.far.writer.local_address());
   for (auto* end : {&both.near, &both.far}) {
