@@ -92,8 +92,8 @@ struct PromiseBase {
 
   /// The coroutine has ended, or stands at a yield: who awaits it goes on.
   void return_to_parent() noexcept {
-    if (progress == Progress::apart) resume_parent();
-    else if (progress == Progress::nested) progress = Progress::ended;
+    if (progress == Progress::nested) progress = Progress::ended;
+    else if (progress == Progress::apart) resume_parent();
   }
 
  private:

@@ -34,9 +34,9 @@ class QueueBase {
 
   /// 0: unbounded.
   std::size_t maxsize() const noexcept { return maxsize_; }
-  std::size_t qsize() const noexcept { return size_; }
-  bool empty() const noexcept { return size_ == 0; }
-  bool full() const noexcept { return maxsize_ > 0 && size_ >= maxsize_; }
+  std::size_t qsize() const noexcept { return added_ - removed_; }
+  bool empty() const noexcept { return added_ == removed_; }
+  bool full() const noexcept { return maxsize_ > 0 && qsize() >= maxsize_; }
 
   /// For as_completed(): the futures whose ends are put here.
   void fed_by(const QueueSources& sources) noexcept { sources_ = &sources; }
@@ -51,33 +51,38 @@ class QueueBase {
 
   enum class Side : bool { get, put };
 
-  /// Whether a waiter of this side may go on, if only to throw.
-  bool may_go_on(Side side) const noexcept { return (side == Side::get ? !empty() : !full()) || shut_down_; }
+  // Whether a get() or a put() need not wait.
+  bool may_get() const {
+    if (!empty()) [[likely]] return true;
+    if (shut_down_) refuse_get();
+    return false;
+  }
+  bool may_put() const {
+    if (shut_down_) [[unlikely]] refuse_put();
+    return !full();
+  }
   void enqueue(Side side, TaskCore& task, std::coroutine_handle<> where);
   void finish_wait(Side side, TaskCore& task);
 
   void check_put_now() const {
     if (shut_down_ || full()) [[unlikely]] refuse_put();
-    check_thread(getters_);
   }
   void check_get_now() const {
     if (empty()) [[unlikely]] refuse_get();
-    check_thread(putters_);
   }
-  void check_shutdown_now() const {
-    check_thread(getters_);
-    check_thread(putters_);
+  // Whether somebody waits there, who belongs to this thread.
+  bool is_waited_at(Side side) const {
+    const auto& line = side == Side::get ? getters_ : putters_;
+    if (line.empty()) [[likely]] return false;
+    check_thread(line);
+    return true;
   }
-  void added() noexcept {
-    ++size_;
-    ++unfinished_;
+  void note_added() noexcept {
+    ++added_;
     finished_.clear();
-    if (!getters_.empty()) wake_next(Side::get);
   }
-  void removed() noexcept {
-    --size_;
-    if (!putters_.empty()) wake_next(Side::put);
-  }
+  void note_removed() noexcept { ++removed_; }
+  void wake_next(Side side) noexcept;
   void shut_down() noexcept;
   void discarded(std::size_t items) noexcept;
 
@@ -85,7 +90,6 @@ class QueueBase {
   List& waiters(Side side) noexcept { return side == Side::get ? getters_ : putters_; }
   [[noreturn]] void refuse_put() const;  // QueueShutDown, QueueFull
   [[noreturn]] void refuse_get() const;  // QueueShutDown, QueueEmpty
-  void wake_next(Side side) noexcept;
   template <Side side>
   static void retry(ReadyNode& node, Dispatch how) noexcept;
   static CancelResult cancel_wait(TaskCore& task) noexcept;
@@ -95,10 +99,10 @@ class QueueBase {
   static const WaitOps kGetOps, kPutOps;
 
   std::size_t maxsize_;
-  std::size_t size_ = 0;
+  std::size_t added_ = 0, removed_ = 0;  // ever
+  std::size_t finished_items_ = 0;       // of those that were added
   bool shut_down_ = false;
   List getters_, putters_;
-  std::size_t unfinished_ = 0;
   Event finished_{"the items of a queue to be done"};
   const QueueSources* sources_ = nullptr;
 };
@@ -116,13 +120,14 @@ class BasicQueue : public QueueBase {
   class [[nodiscard("co_await it")]] Get {
    public:
     explicit Get(BasicQueue& queue) noexcept : queue_(&queue) {}
-    bool await_ready() const noexcept { return queue_->may_go_on(Side::get); }
+    bool await_ready() const { return queue_->may_get(); }
     void await_suspend(std::coroutine_handle<> where) {
       queue_->enqueue(Side::get, current_task_core(), where);
       waited_ = true;
     }
     T await_resume() {
-      if (waited_) queue_->finish_wait(Side::get, current_task_core());
+      if (!waited_) [[likely]] return queue_->take();
+      queue_->finish_wait(Side::get, current_task_core());
       return queue_->get_nowait();
     }
 
@@ -134,13 +139,14 @@ class BasicQueue : public QueueBase {
   class [[nodiscard("co_await it")]] Put {
    public:
     Put(BasicQueue& queue, T item) : queue_(&queue), item_(std::move(item)) {}
-    bool await_ready() const noexcept { return queue_->may_go_on(Side::put); }
+    bool await_ready() const { return queue_->may_put(); }
     void await_suspend(std::coroutine_handle<> where) {
       queue_->enqueue(Side::put, current_task_core(), where);
       waited_ = true;
     }
     void await_resume() {
-      if (waited_) queue_->finish_wait(Side::put, current_task_core());
+      if (!waited_) [[likely]] return queue_->add(std::move(item_));
+      queue_->finish_wait(Side::put, current_task_core());
       queue_->put_nowait(std::move(item_));
     }
 
@@ -158,21 +164,19 @@ class BasicQueue : public QueueBase {
   /// Throws QueueEmpty if there is none, QueueShutDown if there will be none.
   T get_nowait() {
     check_get_now();
-    T item = items_.take();
-    removed();
-    return item;
+    return take();
   }
   /// Throws QueueFull if there is no room, QueueShutDown.
   void put_nowait(T item) {
     check_put_now();
-    items_.add(std::move(item));
-    added();
+    add(std::move(item));
   }
 
   /// Refuses new items; get() gives what is left, then throws QueueShutDown. `immediate`: what is left is
   /// thrown away and counts as done.
   void shutdown(bool immediate = false) {
-    check_shutdown_now();
+    is_waited_at(Side::get);
+    is_waited_at(Side::put);
     if (immediate) {
       const auto left = qsize();
       items_.clear();
@@ -182,13 +186,28 @@ class BasicQueue : public QueueBase {
   }
 
  private:
+  // For who knows that there is one, and that there is room.
+  T take() {
+    const bool wakes = is_waited_at(Side::put);
+    T item = items_.take();
+    note_removed();
+    if (wakes) [[unlikely]] wake_next(Side::put);
+    return item;
+  }
+  void add(T&& item) {
+    const bool wakes = is_waited_at(Side::get);
+    items_.add(std::move(item));
+    note_added();
+    if (wakes) [[unlikely]] wake_next(Side::get);
+  }
+
   Items items_;
 };
 
 template <class T>
 class FifoItems {
  public:
-  void add(T item) { items_.push_back(std::move(item)); }
+  void add(T&& item) { items_.push_back(std::move(item)); }
   T take() { return items_.pop_front(); }
   void clear() noexcept { items_.clear(); }
 
@@ -199,7 +218,7 @@ class FifoItems {
 template <class T>
 class LifoItems {
  public:
-  void add(T item) { items_.push_back(std::move(item)); }
+  void add(T&& item) { items_.push_back(std::move(item)); }
   T take() {
     T item = std::move(items_.back());
     items_.pop_back();
@@ -221,7 +240,7 @@ struct LessThan {
 template <class T, class Less>
 class PriorityItems {
  public:
-  void add(T item) {
+  void add(T&& item) {
     items_.push_back(std::move(item));
     std::push_heap(items_.begin(), items_.end(), after);
   }

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <eddy/clock.hpp>
 #include <eddy/detail/owned.hpp>
-#include <map>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -68,7 +67,7 @@ struct SelectorEvent {
 namespace detail {
 class Poller;
 struct SelectorEntry;
-using SelectorEntries = std::map<int, Owned<SelectorEntry>>;
+using SelectorEntries = std::vector<Owned<SelectorEntry>>;  // in order of descriptors
 const SelectorKey& key_of(const SelectorEntry& entry) noexcept;
 }  // namespace detail
 
@@ -81,7 +80,7 @@ class SelectorMap {
     using difference_type = std::ptrdiff_t;
     explicit iterator(detail::SelectorEntries::const_iterator at) noexcept : at_(at) {}
     iterator() = default;
-    const SelectorKey& operator*() const noexcept { return detail::key_of(*at_->second); }
+    const SelectorKey& operator*() const noexcept { return detail::key_of(**at_); }
     const SelectorKey* operator->() const noexcept { return &**this; }
     iterator& operator++() noexcept { return ++at_, *this; }
     iterator operator++(int) noexcept { return iterator(at_++); }
@@ -150,7 +149,7 @@ class Selector {
 
   detail::Owned<detail::Poller> poller_;  // null once closed
   std::string_view name_;
-  detail::SelectorEntries entries_;  // by descriptor
+  detail::SelectorEntries entries_;
   std::vector<detail::SelectorEntry*> ready_;  // of the select() that runs
   std::uint64_t round_ = 0;
 };

@@ -52,7 +52,7 @@ class StreamHandle {
   StreamCore* core_ = nullptr;
 };
 
-/// What a read waits for.
+/// What a read waits for: so many bytes, to take them or those and more; or something else.
 enum class ReadGoal : unsigned char { any, exactly, until, everything, quiet };
 
 /// True: the goal is met, or can never be. Starts reading otherwise.
@@ -83,7 +83,7 @@ template <class Text>
 class [[nodiscard("co_await it")]] ReadAny : public ReadBase {
  public:
   ReadAny(StreamCore& core, std::size_t most) noexcept : ReadBase(core), most_(most) {}
-  bool await_ready() { return most_ == 0 || begin_read(*core_, ReadGoal::any, 0, {}); }
+  bool await_ready() { return most_ == 0 || begin_read(*core_, ReadGoal::any, 1, {}); }
   Text await_resume() {
     if (most_ == 0) return Text();
     finish_read(*core_, waited_);

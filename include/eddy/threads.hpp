@@ -12,8 +12,6 @@
 #include <eddy/tasks.hpp>
 #include <exception>
 #include <optional>
-#include <stop_token>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -74,6 +72,20 @@ class ThreadWait : public ReadyNode {
   bool dropped_ = false;
 };
 
+/// What asks a call to stop, if it can be asked: `request_stop()`.
+struct Unstoppable {
+  void request_stop() const noexcept {}
+};
+template <class F>
+auto stop_of(const F& call) {
+  if constexpr (requires { call.stop; }) return call.stop;
+  else return Unstoppable();
+}
+template <class F>
+auto stop_of(const InContext<F>& call) {
+  return stop_of(call.function());
+}
+
 template <class F>
 struct ThreadJob final : ThreadWait {
   using T = std::invoke_result_t<F&>;
@@ -108,7 +120,7 @@ struct ThreadJob final : ThreadWait {
     result.reset();
   }
   void request_stop() noexcept override {
-    if constexpr (requires { function->stop; }) function->stop.request_stop();
+    stop_of(*function).request_stop();
   }
 };
 
@@ -166,33 +178,27 @@ class [[nodiscard("co_await it")]] ThreadAwaiter {
   ThreadJob<F>* job_;
 };
 
-/// A function that wants to be told to stop, its token first.
+/// How `function(token, args...)` is called, token first; void: not at all. eddy/stop_token.hpp has the others.
 template <class F, class... Args>
-struct StoppableCall {
-  F function;
-  std::tuple<Args...> arguments;
-  std::stop_source stop{};
-  decltype(auto) operator()() {
-    const auto call = [this](auto&... args) -> decltype(auto) {
-      return function(stop.get_token(), std::move(args)...);
-    };
-    return std::apply(call, arguments);
-  }
+struct CallWithToken {
+  using type = void;
 };
 
 template <class F, class... Args>
 auto bind_call(F function, Args... args) {
-  if constexpr (!std::is_invocable_v<F&, Args&&...> && std::is_invocable_v<F&, std::stop_token, Args&&...>) {
-    return StoppableCall<F, Args...>{std::move(function), std::tuple<Args...>(std::move(args)...)};
-  } else if constexpr (!std::is_invocable_v<F&, Args&&...>) {
-    static_assert(kNever<F>, "eddy: the function cannot be called with copies of these arguments on another thread; give "
-                             "std::ref(x) for what outlives the call");
-  } else {
+  using WithToken = typename CallWithToken<F, Args...>::type;
+  if constexpr (std::is_invocable_v<F&, Args&&...>) {
     static_assert(!Awaitable<std::invoke_result_t<F&, Args&&...>>,
                   "eddy: a thread calls plain functions, and this one makes a coroutine: co_await it here instead");
     return [function = std::move(function), ... args = std::move(args)]() mutable -> decltype(auto) {
       return function(std::move(args)...);
     };
+  } else if constexpr (!std::is_void_v<WithToken>) {
+    return WithToken(std::move(function), std::move(args)...);
+  } else {
+    static_assert(kNever<F>, "eddy: the function cannot be called with copies of these arguments on another thread; give "
+                             "std::ref(x) for what outlives the call; for a function that takes a std::stop_token include "
+                             "<eddy/stop_token.hpp>");
   }
 }
 template <class F>
@@ -206,8 +212,8 @@ auto run_on(ThreadPoolExecutor* pool, F function) {
 /// or throws its exception. Both are moved into the job. Throws RuntimeError after shutdown_default_executor().
 ///
 /// Cancelling the wait: a job that has not begun is dropped; one that runs is waited for, because it may
-/// refer to what the awaiting coroutine keeps alive, and then CancelledError is thrown. A function that takes
-/// a std::stop_token first is asked to stop by it; callbacks of the token run on the loop's thread.
+/// refer to what the awaiting coroutine keeps alive, and then CancelledError is thrown. With eddy/stop_token.hpp, a
+/// function that takes a std::stop_token first is asked to stop by it.
 template <class F, class... Args>
 auto to_thread(F function, Args... args) {
   return detail::run_on(nullptr, detail::InContext(detail::bind_call(std::move(function), std::move(args)...)));
@@ -227,8 +233,7 @@ void check_options(const ToThreadOptions& options);
 template <class F>
 Coro<std::invoke_result_t<F&>> run_abandoned(ThreadPoolExecutor& pool, F call) {
   using T = std::invoke_result_t<F&>;
-  std::stop_source stop(std::nostopstate);
-  if constexpr (requires { call.stop; }) stop = call.stop;
+  auto stop = stop_of(call);
   auto future = pool.submit(std::move(call));
   try {
     if constexpr (std::is_void_v<T>) co_await ConcurrentAwaiter<T, true>(std::move(future));
@@ -255,7 +260,7 @@ Coro<std::invoke_result_t<F&>> run_with_options(ToThreadOptions options, F call)
 /// takes no `.limiter`, whose token could not be given back in time: ValueError.
 template <class F, class... Args>
 auto to_thread(ToThreadOptions options, F function, Args... args) {
-  return detail::run_with_options(options, detail::bind_call(std::move(function), std::move(args)...));
+  return detail::run_with_options(options, detail::InContext(detail::bind_call(std::move(function), std::move(args)...)));
 }
 
 template <class Executor, class... Args>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/frame_pool.hpp>
 
-#include <malloc.h>
-
 #include <atomic>
 #include <mutex>
 #include <new>
@@ -20,22 +18,23 @@ namespace {
 using Origins = std::unordered_map<const void*, NativeStack>;
 constinit thread_local Origins* origins = nullptr;  // null: not kept
 
-void empty_pool(std::uint32_t held) noexcept {
+constinit thread_local bool pool_closed = false;  // what dies goes to malloc
+
+void empty_pool() noexcept {
   for (std::size_t index = 0; index < kPoolClasses; ++index) {
     while (auto* block = frame_pool.free_blocks[index]) {
       frame_pool.free_blocks[index] = block->next;
       std::free(block);
     }
-    frame_pool.held[index] = held;
+    frame_pool.room[index] = 0;
   }
 }
-
-constexpr std::uint32_t kFull = UINT32_MAX / (kPoolClasses + 1);  // what dies goes to malloc
 
 // Gives a thread's blocks back when the thread ends. Touched on the slow path only.
 struct PoolOwner {
   ~PoolOwner() {
-    empty_pool(kFull);
+    pool_closed = true;
+    empty_pool();
     delete std::exchange(origins, nullptr);
   }
   void touch() noexcept {}
@@ -43,6 +42,11 @@ struct PoolOwner {
 thread_local PoolOwner pool_owner;
 
 #if EDDY_POOLS
+
+constexpr std::int32_t capacity(std::size_t index) noexcept {
+  constexpr std::size_t kBytesHeld = 256 * 1024;
+  return static_cast<std::int32_t>(kBytesHeld / kPoolGrain / (index + 1));
+}
 
 // Where threads that free more than they make leave blocks for those that make more than they free: posts from a worker
 // to a loop, say. A chain of them changes hands at once, so that neither asks malloc, whose arena both would wait for.
@@ -53,8 +57,8 @@ class Depot {
 
   static constexpr bool serves(std::size_t index) noexcept { return index > 0 && index < kPoolClasses; }
   /// How many blocks make a chain.
-  static constexpr std::uint32_t length(std::size_t index) noexcept {
-    return static_cast<std::uint32_t>((kChainBytes + pool_block_size(index) - 1) / pool_block_size(index));
+  static constexpr std::int32_t length(std::size_t index) noexcept {
+    return static_cast<std::int32_t>((kChainBytes + pool_block_size(index) - 1) / pool_block_size(index));
   }
 
   /// False: it is full, or somebody else is here.
@@ -93,19 +97,17 @@ class Depot {
 };
 constinit Depot depot;
 
-// Puts a chain of this thread's free blocks into the depot, or back to malloc. False: it has none to give.
-bool give_chain(std::size_t index) noexcept {
+// Puts a chain of a full list's blocks into the depot, or back to malloc.
+void give_chain(std::size_t index) noexcept {
   const auto length = Depot::length(index);
   auto& pool = frame_pool;
-  if (pool.held[index] == kFull || pool.held[index] <= length) return false;
   auto* const chain = pool.free_blocks[index];
   auto* last = chain;
-  for (std::uint32_t i = 1; i < length; ++i) last = last->next;
+  for (std::int32_t i = 1; i < length; ++i) last = last->next;
   pool.free_blocks[index] = std::exchange(last->next, nullptr);
-  pool.held[index] -= length;
-  if (depot.give(index, chain)) return true;
+  pool.room[index] += length;
+  if (depot.give(index, chain)) return;
   for (auto* block = chain; block;) std::free(std::exchange(block, block->next));
-  return true;
 }
 
 #endif
@@ -128,11 +130,11 @@ void keep_frame_origins(bool on) noexcept {
     origins = new (std::nothrow) Origins;
     if (!origins) return;
     NativeStack::warm_up();
-    empty_pool(kFull);
+    empty_pool();
   } else {
     delete std::exchange(origins, nullptr);
-    empty_pool(0);
   }
+  pool_closed = on;
 }
 
 const NativeStack* frame_origin(const void* block) noexcept {
@@ -145,10 +147,10 @@ void* pool_refill(std::size_t bytes) {
   pool_owner.touch();
   const auto index = pool_class(bytes);
 #if EDDY_POOLS
-  if (Depot::serves(index) && !origins && frame_pool.held[index] == 0) {
+  if (Depot::serves(index) && !pool_closed) {
     if (auto* chain = depot.take(index)) {
       frame_pool.free_blocks[index] = chain->next;
-      frame_pool.held[index] = Depot::length(index) - 1;
+      frame_pool.room[index] = capacity(index) - (Depot::length(index) - 1);
       return chain;
     }
   }
@@ -159,17 +161,15 @@ void* pool_refill(std::size_t bytes) {
   return memory;
 }
 
-void pool_spill(void* memory) noexcept {
+void pool_spill(void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
   if (origins) [[unlikely]] origins->erase(memory);
 #if EDDY_POOLS
-  // malloc knows how large it is; the class is the largest that fits.
-  const auto index = (::malloc_usable_size(memory) - kPoolGrain / 2) / kPoolGrain;
-  if (Depot::serves(index) && !origins && give_chain(index)) {
-    auto* block = static_cast<FramePool::Block*>(memory);
-    block->next = frame_pool.free_blocks[index];
-    frame_pool.free_blocks[index] = block;
-    ++frame_pool.held[index];
-    return;
+  const auto index = pool_class(bytes);
+  if (index < kPoolClasses && !pool_closed) {
+    auto& pool = frame_pool;
+    if (!pool.free_blocks[index]) pool.room[index] = capacity(index);
+    else if (Depot::serves(index)) give_chain(index);
+    if (pool.room[index] > 0) return pool_deallocate(memory, bytes);
   }
 #endif
   std::free(memory);

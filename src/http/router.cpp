@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 
 #include "http/ascii.hpp"
 
@@ -83,11 +82,22 @@ void Router::add(std::string_view method, std::string_view pattern, std::uint32_
       refuse(method, pattern, fmt::format("conflicts with '{} {}'", route.method_text, route.pattern));
   nodes_[node].routes.push_back(
       {method_of(method), std::string(method), std::string(pattern), std::move(names), handler});
+  if (nodes_[node].routes.back().names.empty()) place(whole_, pattern, node);
 }
 
-// The order of a node's static children: by length first, which is compared for nothing.
-bool Router::Child::comes_before(std::string_view other) const noexcept {
-  return segment.size() != other.size() ? segment.size() < other.size() : segment < other;
+// By length first, which is compared for nothing.
+int Router::Child::compare(std::string_view other) const noexcept {
+  if (text.size() != other.size()) return text.size() < other.size() ? -1 : 1;
+  return std::char_traits<char>::compare(text.data(), other.data(), other.size());
+}
+
+// Gives the node of `text`: `node`, unless there is one already.
+std::uint32_t Router::place(Children& children, std::string_view text, std::uint32_t node) {
+  const auto at = std::lower_bound(children.begin(), children.end(), text,
+                                   [](const Child& child, std::string_view wanted) { return child.compare(wanted) < 0; });
+  if (at != children.end() && at->text == text) return at->node;
+  children.insert(at, {std::string(text), node});
+  return node;
 }
 
 std::uint32_t Router::child_for(std::uint32_t node, std::string_view segment, bool is_param, bool is_tail) {
@@ -97,18 +107,22 @@ std::uint32_t Router::child_for(std::uint32_t node, std::string_view segment, bo
     if (child != 0) return child;
     child = next;
   } else {
-    auto& statics = nodes_[node].statics;
-    const auto at = std::lower_bound(statics.begin(), statics.end(), segment, std::mem_fn(&Child::comes_before));
-    if (at != statics.end() && at->segment == segment) return at->node;
-    statics.insert(at, {std::string(segment), next});
+    const auto child = place(nodes_[node].statics, segment, next);
+    if (child != next) return child;
   }
   nodes_.emplace_back();  // last: references into nodes_ end here
   return next;
 }
 
-const Router::Node* Router::static_child(const Node& node, std::string_view segment) const noexcept {
-  const auto at = std::lower_bound(node.statics.begin(), node.statics.end(), segment, std::mem_fn(&Child::comes_before));
-  return at != node.statics.end() && at->segment == segment ? &nodes_[at->node] : nullptr;
+const Router::Node* Router::child(const Children& children, std::string_view text) const noexcept {
+  for (std::size_t begin = 0, end = children.size(); begin < end;) {
+    const auto middle = (begin + end) / 2;
+    const int order = children[middle].compare(text);
+    if (order == 0) return &nodes_[children[middle].node];
+    if (order < 0) begin = middle + 1;
+    else end = middle;
+  }
+  return nullptr;
 }
 
 // One walk down the tree, which takes back its choices. It ends at the first route for the method; without
@@ -146,8 +160,8 @@ struct Router::Search {
     const auto end = std::min(rest.find('/', 1), rest.size());
     const auto segment = rest.substr(1, end - 1);
     const Node* next = segment.find('%') == std::string_view::npos
-                           ? router.static_child(node, segment)
-                           : router.static_child(node, percent_decode(segment));
+                           ? router.child(node.statics, segment)
+                           : router.child(node.statics, percent_decode(segment));
     if (next != nullptr && walk(*next, rest.substr(end))) return true;
     if (node.param != 0 && !segment.empty()) {
       bind(segment);
@@ -167,7 +181,8 @@ Router::Match Router::find(Method method, std::string_view method_text, std::str
   Match match;
   Search search{*this, method, method_text, match.params};
   if (!path.starts_with('/')) return match;
-  if (search.walk(nodes_[0], path)) {
+  const Node* const whole = child(whole_, path);
+  if ((whole != nullptr && search.leaf(*whole)) || search.walk(nodes_[0], path)) {
     match.outcome = Outcome::found;
     match.handler = search.found->handler;
     match.params.names_ = &search.found->names;

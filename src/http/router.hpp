@@ -60,7 +60,7 @@ class PathParams {
 /// Static segments win over parameters, parameters over `:path`; what was chosen is given up if the rest does
 /// not match or the method is not there. A parameter takes one segment that is not empty. Segments are
 /// compared percent-decoded; an encoded slash divides nothing. HEAD is answered by GET's handler unless it
-/// has its own. A trailing slash counts. Each node is visited once at most, and nothing is allocated unless
+/// has its own. A trailing slash counts. Each node is visited twice at most, and nothing is allocated unless
 /// the path holds '%'.
 class Router {
  public:
@@ -89,12 +89,13 @@ class Router {
     std::uint32_t handler;
   };
   struct Child {
-    std::string segment;
+    std::string text;
     std::uint32_t node;
-    bool comes_before(std::string_view other) const noexcept;
+    int compare(std::string_view other) const noexcept;
   };
+  using Children = std::vector<Child>;  // in order of compare()
   struct Node {
-    std::vector<Child> statics;  // in the order of comes_before()
+    Children statics;            // by segment
     std::uint32_t param = 0;     // 0: none; the root is nobody's child
     std::uint32_t tail = 0;
     std::vector<Route> routes;
@@ -102,9 +103,11 @@ class Router {
   struct Search;
 
   std::uint32_t child_for(std::uint32_t node, std::string_view segment, bool is_param, bool is_tail);
-  const Node* static_child(const Node& node, std::string_view segment) const noexcept;
+  static std::uint32_t place(Children& children, std::string_view text, std::uint32_t node);
+  const Node* child(const Children& children, std::string_view text) const noexcept;
 
   std::vector<Node> nodes_;
+  Children whole_;  // by path: those of routes without parameters, which most requests ask for
 };
 
 }  // namespace eddy::http

@@ -3,7 +3,7 @@
 #include <eddy/charset.hpp>
 #include <eddy/exceptions.hpp>
 #include <eddy/fs.hpp>
-#include <eddy/threads.hpp>
+#include <eddy/stop_token.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/random.h>

@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <eddy/exceptions.hpp>
 #include <eddy/fs.hpp>
-#include <eddy/threads.hpp>
+#include <eddy/stop_token.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>

@@ -12,7 +12,7 @@ namespace eddy::detail {
 
 struct ReadBuffer::Cache {
   static void free(Block* block) noexcept { std::free(block); }
-  static inline thread_local Spares<Block, &free> spares;
+  using Blocks = Spares<Block, &free>;
 };
 
 ReadBuffer::Block* ReadBuffer::allocate(std::size_t capacity) {
@@ -24,9 +24,10 @@ ReadBuffer::Block* ReadBuffer::allocate(std::size_t capacity) {
 
 std::span<char> ReadBuffer::space(std::size_t least) {
   if (!block_) {
-    if (least <= kBlock) block_ = Cache::spares.take();
+    if (least <= kBlock) block_ = Cache::Blocks::take();
     if (!block_) block_ = allocate(least > kBlock ? least : kBlock);
     block_->begin = block_->end = 0;
+    return {block_->bytes(), block_->capacity};
   }
   if (empty()) block_->begin = block_->end = 0;
   // Move the bytes to the front when that makes the room; else grow.
@@ -49,7 +50,7 @@ std::span<char> ReadBuffer::space(std::size_t least) {
 void ReadBuffer::drop() noexcept {
   Block* const block = std::exchange(block_, nullptr);
   if (!block) return;
-  if (block->capacity != kBlock || !Cache::spares.keep(block)) Cache::free(block);
+  if (block->capacity != kBlock || !Cache::Blocks::keep(block)) Cache::free(block);
 }
 
 }  // namespace eddy::detail

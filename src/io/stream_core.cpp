@@ -81,13 +81,13 @@ bool StreamCore::begin_read(ReadGoal goal, std::size_t count, std::string_view s
   return pump();
 }
 
-bool StreamCore::goal_met() noexcept {
+bool StreamCore::other_goal_met() noexcept {
   if (ended_ || read_error_) {
     if (goal_ == ReadGoal::until) found_ = find_end();
     return true;
   }
   switch (goal_) {
-    case ReadGoal::any: return !buffer_.empty();
+    case ReadGoal::any:
     case ReadGoal::exactly: return buffer_.size() >= goal_count_;
     case ReadGoal::everything: return false;
     case ReadGoal::quiet: return true;

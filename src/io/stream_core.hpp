@@ -154,7 +154,11 @@ class StreamCore final : public LoopResource, public ReadyNode, public StreamSin
   // LoopResource
   void loop_closed() noexcept override;
 
-  bool goal_met() noexcept;
+  bool goal_met() noexcept {
+    if (goal_ <= ReadGoal::exactly) [[likely]] return buffer_.size() >= goal_count_ || ended_ || read_error_;
+    return other_goal_met();
+  }
+  bool other_goal_met() noexcept;
   std::size_t find_end() noexcept;
   bool pump() noexcept;
   static void pump_later(ReadyNode& node, Dispatch how) noexcept;

@@ -9,11 +9,11 @@ namespace eddy::detail {
 
 struct WriteQueue::Cache {
   static void free(Backlog* backlog) noexcept { delete backlog; }
-  static inline thread_local Spares<Backlog, &free> spares;
+  using Backlogs = Spares<Backlog, &free>;
 };
 
 WriteQueue::Backlog& WriteQueue::backlog() {
-  if (!backlog_) backlog_ = Cache::spares.take();
+  if (!backlog_) backlog_ = Cache::Backlogs::take();
   if (!backlog_) backlog_ = new Backlog;
   return *backlog_;
 }
@@ -23,7 +23,7 @@ void WriteQueue::drop() noexcept {
   if (!backlog) return;
   backlog->bytes.clear();
   backlog->begin = 0;
-  if (backlog->bytes.capacity() > kKept || !Cache::spares.keep(backlog)) Cache::free(backlog);
+  if (backlog->bytes.capacity() > kKept || !Cache::Backlogs::keep(backlog)) Cache::free(backlog);
 }
 
 }  // namespace eddy::detail

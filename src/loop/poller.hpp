@@ -2,6 +2,8 @@
 // Readiness of descriptors: one interface, three system calls. Nothing above this door knows which.
 #pragma once
 
+#include <poll.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,11 +12,19 @@
 namespace eddy::detail {
 
 enum IoEvents : unsigned {
-  kReadable = 1,
-  kWritable = 2,
-  kHangup = 4,  // the peer closed its side, or an error is pending
-  kGone = 8,    // of a hang-up: both directions are over, or an error is pending
+  kReadable = POLLIN,
+  kWritable = POLLOUT,
+  kHangup = POLLRDHUP,  // the peer closed its side, or an error is pending
+  kGone = POLLHUP,      // of a hang-up: both directions are over, or an error is pending
 };
+
+/// From what poll(), epoll or io_uring tell.
+inline unsigned io_events(unsigned told) noexcept {
+  constexpr unsigned kOver = POLLHUP | POLLERR | POLLNVAL;
+  const unsigned ready = told & (kReadable | kWritable);
+  if (!(told & (kOver | POLLRDHUP))) [[likely]] return ready;
+  return ready | kHangup | (told & kOver ? kGone : 0u);
+}
 
 /// A registered descriptor and whom to tell. At most one a descriptor; it must not move while registered.
 struct IoWatch {

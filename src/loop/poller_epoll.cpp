@@ -11,6 +11,8 @@
 namespace eddy::detail {
 namespace {
 
+static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLRDHUP == POLLRDHUP && EPOLLHUP == POLLHUP && EPOLLERR == POLLERR);
+
 class EpollPoller final : public Poller {
  public:
   std::string_view name() const noexcept override { return "epoll"; }
@@ -44,7 +46,7 @@ class EpollPoller final : public Poller {
       // The descriptor may have been closed, and its number taken by another, since the kernel told of it.
       const auto& slot = slots_[static_cast<std::uint32_t>(events[i].data.u64)];
       if (!slot.watch || slot.generation != events[i].data.u64 >> 32) continue;
-      slot.watch->on_events(*slot.watch, translate(events[i].events));
+      slot.watch->on_events(*slot.watch, io_events(events[i].events));
     }
   }
 
@@ -65,12 +67,6 @@ class EpollPoller final : public Poller {
     if (const int failure = epoll_.control(operation, watch.fd, events, data)) {
       throw_os_error(failure, fmt::format("watch descriptor {}", watch.fd));
     }
-  }
-
-  static unsigned translate(std::uint32_t events) noexcept {
-    return (events & EPOLLIN ? kReadable : 0u) | (events & EPOLLOUT ? kWritable : 0u) |
-           (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP) ? kHangup : 0u) |
-           (events & (EPOLLHUP | EPOLLERR) ? kGone : 0u);
   }
 
   EpollCore epoll_;

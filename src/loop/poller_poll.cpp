@@ -43,7 +43,7 @@ class PollPoller final : public Poller {
     if (ready < 0 && errno != EINTR) throw_os_error(errno, "poll");
     table_.each_ready(ready, [this](int fd, unsigned events) {
       auto& watch = *watches_[static_cast<std::size_t>(fd)];
-      watch.on_events(watch, translate(events));
+      watch.on_events(watch, io_events(events));
     });
   }
 
@@ -51,11 +51,6 @@ class PollPoller final : public Poller {
   static int events_for(const IoWatch& watch) noexcept {
     return (watch.interest & kReadable ? POLLIN | POLLRDHUP : 0) | (watch.interest & kWritable ? POLLOUT : 0) |
            (watch.interest & kHangup ? POLLRDHUP : 0);
-  }
-  static unsigned translate(unsigned events) noexcept {
-    return (events & POLLIN ? kReadable : 0u) | (events & POLLOUT ? kWritable : 0u) |
-           (events & (POLLHUP | POLLERR | POLLRDHUP | POLLNVAL) ? kHangup : 0u) |
-           (events & (POLLHUP | POLLERR | POLLNVAL) ? kGone : 0u);
   }
 
   PollTable table_;

@@ -118,10 +118,15 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
   }
 
   void dispatch(unsigned events) noexcept {
-    bool died = false;
-    died_ = &died;
     if (events & (kReadable | kHangup)) may_read_ = true;
     if (events & (kWritable | kHangup)) may_write_ = true;
+    if (writing_ || (events & kHangup)) [[unlikely]] return dispatch_all(events);
+    want();
+    if (reading_ && may_read_) sink_->readable();
+  }
+  void dispatch_all(unsigned events) noexcept {
+    bool died = false;
+    died_ = &died;
     if ((events & kHangup) && !hung_up_) {
       hung_up_ = true;
       sink_->hung_up();
@@ -144,7 +149,7 @@ class ReadinessStream final : public StreamDriver, private IoWatch {
 
   Poller& poller_;
   StreamSink* sink_;
-  bool* died_ = nullptr;  // set while dispatch() runs: the sink may destroy us
+  bool* died_ = nullptr;  // set while dispatch_all() runs: the sink may destroy us
   const bool tells_edges_;
   bool is_socket_ = true;  // until a call says otherwise: most are, and asking costs a call
   bool may_read_ = false;  // hints: nothing is known until the poller has spoken

@@ -4,6 +4,7 @@
 #include <eddy/selectors.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <utility>
@@ -54,6 +55,20 @@ std::string describe(const FileObject& fileobj) {
   return fmt::format("descriptor {}", fileobj.fileno());
 }
 
+// Where the entry of a descriptor is, or has to go.
+auto place_of(auto& entries, int fd) noexcept {
+  return std::lower_bound(entries.begin(), entries.end(), fd, [](const auto& entry, int wanted) { return entry->key.fd < wanted; });
+}
+SelectorEntry* entry_of(const SelectorEntries& entries, int fd) noexcept {
+  const auto at = place_of(entries, fd);
+  return at != entries.end() && (*at)->key.fd == fd ? at->get() : nullptr;
+}
+
+// Ahead of what must not fail.
+void make_room(auto& places, std::size_t needed) {
+  if (places.capacity() < needed) places.reserve(2 * needed);
+}
+
 std::unique_ptr<Poller> best_poller() {
   const char* wanted = std::getenv("EDDY_SELECTOR");
   const std::string_view name = wanted ? wanted : "";
@@ -73,7 +88,7 @@ std::unique_ptr<Poller> best_poller() {
 
 using detail::SelectorEntry;
 
-bool SelectorMap::contains(const FileObject& fileobj) const noexcept { return entries_->contains(fileobj.fileno()); }
+bool SelectorMap::contains(const FileObject& fileobj) const noexcept { return detail::entry_of(*entries_, fileobj.fileno()) != nullptr; }
 
 Selector::Selector(detail::Poller* poller) noexcept : poller_(poller), name_(poller_->name()) {}
 Selector::~Selector() { close(); }
@@ -98,10 +113,9 @@ void Selector::check(unsigned events) const {
 
 // An object that was closed has no descriptor any more: it is found by its address.
 SelectorEntry* Selector::find(const FileObject& fileobj) const noexcept {
-  const auto found = entries_.find(fileobj.fileno());
-  if (found != entries_.end()) return found->second.get();
+  if (auto* entry = detail::entry_of(entries_, fileobj.fileno())) return entry;
   if (fileobj.fileno() >= 0 || !fileobj.get<void>()) return nullptr;
-  for (const auto& [fd, entry] : entries_) {
+  for (const auto& entry : entries_) {
     if (entry->key.fileobj.get<void>() == fileobj.get<void>()) return entry.get();
   }
   return nullptr;
@@ -121,7 +135,7 @@ SelectorKey Selector::register_(const FileObject& fileobj, unsigned events, std:
   check(events);
   const int fd = fileobj.fileno();
   if (fd < 0) throw ValueError(fmt::format("invalid file descriptor: {}", fd));
-  if (entries_.contains(fd)) throw KeyError(detail::describe(fileobj) + " is already registered");
+  if (detail::entry_of(entries_, fd)) throw KeyError(detail::describe(fileobj) + " is already registered");
   detail::Owned entry(new SelectorEntry(SelectorKey{fileobj, fd, events, std::move(data)}));
   entry->fd = fd;
   entry->only_interest = true;
@@ -131,23 +145,17 @@ SelectorKey Selector::register_(const FileObject& fileobj, unsigned events, std:
     static_cast<SelectorEntry&>(watch).collect(told);
   };
   entry->ask(events);
-  ready_.reserve(entries_.size() + 1);
-  auto& slot = entries_[fd];
-  try {
-    poller_->add(*entry);
-  } catch (...) {
-    entries_.erase(fd);
-    throw;
-  }
-  slot = std::move(entry);
-  return slot->key;
+  detail::make_room(ready_, entries_.size() + 1);
+  detail::make_room(entries_, entries_.size() + 1);
+  poller_->add(*entry);
+  return (*entries_.insert(detail::place_of(entries_, fd), std::move(entry)))->key;
 }
 
 SelectorKey Selector::unregister(const FileObject& fileobj) {
   auto& entry = registered(fileobj);
   poller_->remove(entry);
   auto key = std::move(entry.key);
-  entries_.erase(key.fd);
+  entries_.erase(detail::place_of(entries_, key.fd));
   return key;
 }
 
@@ -195,7 +203,7 @@ const SelectorKey& Selector::get_key(const FileObject& fileobj) const { return r
 
 void Selector::close() noexcept {
   if (!poller_) return;
-  for (const auto& [fd, entry] : entries_) poller_->remove(*entry);
+  for (const auto& entry : entries_) poller_->remove(*entry);
   entries_.clear();
   ready_.clear();
   poller_.reset();

@@ -70,14 +70,8 @@ class UringPoller final : public Poller {
   static void told(UringOperation& request, int result, std::uint32_t) noexcept {
     auto& watch = *static_cast<IoWatch*>(request.owner);
     auto& self = *static_cast<UringPoller*>(request.context);
-    if (result != -ECANCELED) watch.on_events(watch, translate(result));
+    if (result != -ECANCELED) watch.on_events(watch, result < 0 ? kHangup : io_events(static_cast<unsigned>(result)));
     if (request.owner && request.is_idle()) self.arm(request, watch);
-  }
-
-  static unsigned translate(int result) noexcept {
-    if (result < 0) return kHangup;
-    return (result & POLLIN ? kReadable : 0u) | (result & POLLOUT ? kWritable : 0u) |
-           (result & (POLLHUP | POLLERR | POLLRDHUP | POLLNVAL) ? kHangup : 0u);
   }
 
   UringRing& ring_;

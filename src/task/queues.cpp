@@ -33,7 +33,8 @@ void QueueBase::retry(ReadyNode& node, Dispatch how) noexcept {
   task.run = &TaskCore::step;
   if (how == Dispatch::discard) return;
   auto& queue = *static_cast<QueueBase*>(task.object);
-  if (queue.may_go_on(side) || task.must_throw()) return TaskCore::step(task, how);
+  const bool may_go_on = side == Side::get ? !queue.empty() : !queue.full();
+  if (may_go_on || queue.shut_down_ || task.must_throw()) return TaskCore::step(task, how);
   task.flags |= kWaiting;
   queue.waiters(side).push_back(static_cast<WaitNode&>(task));
 }
@@ -72,14 +73,14 @@ void QueueBase::refuse_get() const {
 }
 
 void QueueBase::task_done() {
-  if (unfinished_ == 0) throw ValueError("task_done() was called more often than items were put");
-  if (--unfinished_ == 0) finished_.set();
+  if (finished_items_ == added_) throw ValueError("task_done() was called more often than items were put");
+  if (++finished_items_ == added_) finished_.set();
 }
 
 void QueueBase::discarded(std::size_t items) noexcept {
-  size_ = 0;
-  unfinished_ -= items < unfinished_ ? items : unfinished_;
-  if (unfinished_ == 0) finished_.set();
+  removed_ = added_;
+  finished_items_ += std::min(items, added_ - finished_items_);
+  if (finished_items_ == added_) finished_.set();
 }
 
 void QueueBase::shut_down() noexcept {

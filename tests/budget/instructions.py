@@ -13,17 +13,17 @@ import measure
 
 BUDGET = {
     "yield": 108,
-    "await": 131,
-    "task": 324,
-    "gather": 460,
-    "queue": 87,
+    "await": 126,
+    "task": 319,
+    "gather": 455,
+    "queue": 85,
     "lock": 342,
-    "future": 505,
-    "timer": 264,
+    "future": 500,
+    "timer": 261,
     "generator": 59,
-    "echo": 2134,
-    "request": 4842,
-    "pipelined": 35404,
+    "echo": 2004,
+    "request": 4620,
+    "pipelined": 33331,
 }
 MARGIN = 0.05
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/eddy.hpp>
+#include <eddy/stop_token.hpp>
 
 #include <atomic>
 #include <thread>
@@ -282,25 +283,45 @@ BACKEND_TEST(ToThread, TRI_08_AnAbandonedFunctionGoesOnByItself) {
   EXPECT_EQ(co_await to_thread({.abandon = true}, job), 1);
 }
 
+// Cancels what `start` makes of a function that ends only when it is asked to stop.
+Coro<> expect_asked_to_stop(auto start) {
+  auto begun = std::make_shared<Gate>();
+  auto stopped = std::make_shared<Gate>();
+  auto job = [begun, stopped](std::stop_token stop, int n) {
+    begun->open();
+    while (!stop.stop_requested()) std::this_thread::sleep_for(100us);
+    stopped->open();
+    return n;
+  };
+  auto body = [&]() -> Coro<int> { co_return co_await start(job, 5); };
+  auto task = eddy::create_task(body());
+  co_await until(*begun);
+  task.cancel();
+  co_await error_of<CancelledError>(task);
+  co_await until(*stopped);
+}
+
 BACKEND_TEST(ToThread, TRI_08_ACancelledWaitAsksTheFunctionToStop) {
-  for (const bool abandon : {false, true}) {
-    auto begun = std::make_shared<Gate>();
-    auto stopped = std::make_shared<Gate>();
-    auto job = [begun, stopped](std::stop_token stop, int n) {
-      begun->open();
-      while (!stop.stop_requested()) std::this_thread::sleep_for(100us);
-      stopped->open();
-      return n;
-    };
-    auto body = [&]() -> Coro<int> { co_return co_await to_thread({.abandon = abandon}, job, 5); };
-    auto task = eddy::create_task(body());
-    co_await until(*begun);
-    task.cancel();
-    co_await error_of<CancelledError>(task);
-    co_await until(*stopped);
-  }
+  co_await expect_asked_to_stop([](auto job, int n) { return to_thread(job, n); });
+  co_await expect_asked_to_stop([](auto job, int n) { return to_thread({}, job, n); });
+  co_await expect_asked_to_stop([](auto job, int n) { return to_thread({.abandon = true}, job, n); });
+  co_await expect_asked_to_stop([](auto job, int n) { return loop().run_in_executor(job, n); });
   auto quick = [](std::stop_token stop, int n) { return stop.stop_possible() ? n : 0; };
   EXPECT_EQ(co_await to_thread(quick, 7), 7);
+}
+
+BACKEND_TEST(ToThread, RunsInACopyOfTheCallersContext) {
+  static eddy::ContextVar<int> user("user");
+  user.set(7);
+  const auto read_and_set = [] {
+    const int before = user.get();
+    user.set(8);
+    return before;
+  };
+  EXPECT_EQ(co_await to_thread(read_and_set), 7);
+  EXPECT_EQ(co_await to_thread({}, read_and_set), 7);
+  EXPECT_EQ(co_await to_thread({.abandon = true}, read_and_set), 7);
+  EXPECT_EQ(user.get(), 7);
 }
 
 BACKEND_TEST(ToThread, TRI_06_BorrowsATokenOfALimiter) {

@@ -495,6 +495,17 @@ BACKEND_TEST(FileCancellation, WaitsForTheOperationThatHasBegun) {
   ::close(keep);
 }
 
+// /dev/zero has no end: the copy ends because it is told to.
+BACKEND_TEST(FileCancellation, StopsACopyAndTakesWhatThereIsOfItAway) {
+  auto folder = co_await fs::temporary_directory();
+  const auto path = folder / "copy";
+  auto task = eddy::create_task(fs::copyfile("/dev/zero", path));
+  while (!std::filesystem::exists(path)) co_await eddy::sleep(0s);
+  task.cancel();
+  co_await error_of<eddy::CancelledError>(task);
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
 ASYNC_TEST(FileCancellation, LosesNoByteOfAReadAndCountsThoseOfAWrite) {
   auto folder = co_await fs::temporary_directory();
   const auto path = folder / "file";

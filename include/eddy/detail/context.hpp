@@ -75,6 +75,7 @@ class InContext {
     const ContextEntry entry(context_);
     return function_();
   }
+  const F& function() const noexcept { return function_; }
 
  private:
   F function_;

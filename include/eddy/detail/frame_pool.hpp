@@ -36,14 +36,12 @@ struct FramePool {
     Block* next;
   };
   Block* free_blocks[kPoolClasses];
-  std::uint32_t held[kPoolClasses];
+  std::int32_t room[kPoolClasses];  // for how many more; 0 until the first one comes
 };
 extern constinit thread_local FramePool frame_pool;
 
 void* pool_refill(std::size_t bytes);
-void pool_spill(void* block) noexcept;
-
-inline constexpr std::size_t kPoolBytesHeld = 256 * 1024;  // a class and thread
+void pool_spill(void* block, std::size_t bytes) noexcept;
 
 inline void* pool_allocate(std::size_t bytes) {
 #if EDDY_POOLS
@@ -52,7 +50,7 @@ inline void* pool_allocate(std::size_t bytes) {
     auto& pool = frame_pool;
     if (auto* block = pool.free_blocks[index]) [[likely]] {
       pool.free_blocks[index] = block->next;
-      --pool.held[index];
+      ++pool.room[index];
       return block;
     }
   }
@@ -65,18 +63,16 @@ inline void pool_deallocate(void* memory, std::size_t bytes) noexcept {
   const std::size_t index = pool_class(bytes);
   if (index < kPoolClasses) [[likely]] {
     auto& pool = frame_pool;
-    if (pool.held[index] * (index + 1) < kPoolBytesHeld / kPoolGrain) [[likely]] {
+    if (--pool.room[index] >= 0) [[likely]] {
       auto* block = static_cast<FramePool::Block*>(memory);
       block->next = pool.free_blocks[index];
       pool.free_blocks[index] = block;
-      ++pool.held[index];
       return;
     }
+    ++pool.room[index];
   }
-#else
-  static_cast<void>(bytes);
 #endif
-  pool_spill(memory);
+  pool_spill(memory, bytes);
 }
 
 /// Gives a class its memory from the pool.

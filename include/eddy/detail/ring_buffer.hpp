@@ -19,26 +19,25 @@ class RingBuffer {
   RingBuffer& operator=(const RingBuffer&) = delete;
   ~RingBuffer() { clear(); }
 
-  bool empty() const noexcept { return size_ == 0; }
-  std::size_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return first_ == end_; }
+  std::size_t size() const noexcept { return end_ - first_; }
 
   /// If it throws (no memory, a copy that fails), nothing has changed.
   void push_back(T&& item) {
-    if (size_ == capacity_) [[unlikely]] grow();
-    ::new (static_cast<void*>(&at(size_))) T(std::move(item));
-    ++size_;
+    if (size() == capacity_) [[unlikely]] grow();
+    ::new (static_cast<void*>(&at(end_))) T(std::move(item));
+    ++end_;
   }
   T pop_front() {
-    T& first = at(0);
+    T& first = at(first_);
     T item = std::move(first);
     first.~T();
-    first_ = (first_ + 1) & (capacity_ - 1);
-    if (--size_ == 0) restart();
+    if (++first_ == end_) restart();
     return item;
   }
   void clear() noexcept {
-    for (std::size_t i = 0; i < size_; ++i) at(i).~T();
-    size_ = first_ = 0;
+    while (first_ != end_) at(first_++).~T();
+    first_ = end_ = 0;
     release();
   }
 
@@ -46,10 +45,10 @@ class RingBuffer {
   static constexpr std::size_t kFirstCapacity = 8, kBytesKept = 64 * 1024;
   static constexpr std::align_val_t kAlignment{alignof(T)};
 
-  T& at(std::size_t index) const noexcept { return places_[(first_ + index) & (capacity_ - 1)]; }
+  T& at(std::size_t index) const noexcept { return places_[index & (capacity_ - 1)]; }
 
   void restart() noexcept {
-    first_ = 0;
+    first_ = end_ = 0;
     if (capacity_ * sizeof(T) > kBytesKept) [[unlikely]] release();
   }
   void release() noexcept {
@@ -61,18 +60,18 @@ class RingBuffer {
     RingBuffer larger;
     larger.capacity_ = capacity_ ? capacity_ * 2 : kFirstCapacity;
     larger.places_ = static_cast<T*>(::operator new(larger.capacity_ * sizeof(T), kAlignment));
-    for (; larger.size_ < size_; ++larger.size_) {
-      ::new (static_cast<void*>(&larger.places_[larger.size_])) T(std::move_if_noexcept(at(larger.size_)));
+    for (; larger.end_ < size(); ++larger.end_) {
+      ::new (static_cast<void*>(&larger.places_[larger.end_])) T(std::move_if_noexcept(at(first_ + larger.end_)));
     }
     std::swap(places_, larger.places_);
     std::swap(capacity_, larger.capacity_);
     std::swap(first_, larger.first_);
+    std::swap(end_, larger.end_);
   }
 
   T* places_ = nullptr;
   std::size_t capacity_ = 0;
-  std::size_t first_ = 0;
-  std::size_t size_ = 0;
+  std::size_t first_ = 0, end_ = 0;  // they run on; a place is what is left of them by `capacity_`
 };
 
 }  // namespace eddy::detail

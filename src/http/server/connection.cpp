@@ -138,14 +138,15 @@ void Connection::begin_shutdown() noexcept {
 // --- a request ----------------------------------------------------------------------------------------
 
 Progress Connection::parse() {
-  if (reader_.buffered().empty()) return Progress::needs_more;
+  const auto bytes = reader_.core().buffer().readable();
+  if (bytes.empty()) return Progress::needs_more;
   auto& spare = server_.spare;
   if (!exchange_ && !spare.empty()) {
     exchange_ = std::move(spare.back());
     spare.pop_back();
   }
   if (!exchange_) exchange_ = std::make_unique<Exchange>(limits_of(server_.options));
-  return exchange_->parser.parse_head(reader_.buffered());
+  return exchange_->parser.parse_head(bytes);
 }
 
 // Nothing has come, and nothing waits to be sent: the memory for both goes to those that have something.
@@ -161,8 +162,9 @@ void Connection::rest() noexcept {
 void Connection::begin_request() {
   Exchange& now = *exchange_;
   auto& head = now.parser.head();
-  now.head_text.assign(reader_.buffered().substr(0, head.size()));
-  reader_.consume(head.size());
+  auto& buffer = reader_.core().buffer();
+  now.head_text.assign(buffer.readable().data(), head.size());
+  buffer.consume(head.size());
   head.rebase(now.head_text.data());
   phase_ = Phase::handling;
   deadline_ = kNever;

@@ -64,19 +64,22 @@ std::chrono::sys_seconds coarse_today() noexcept {
 }  // namespace
 
 void ResponseStart::append_to(std::string& out, int status) {
-  const auto now = coarse_today();
-  if (status != 200) {
+  if (out.empty()) look_at_clock();
+  if (status == 200) {
+    out.append(ok_);
+  } else {
     write_status_line(out, status);
-    out.append(date_.at(now));
-    return;
+    out.append(date_.at(now_));
   }
-  if (now != shown_) {
-    ok_.clear();
-    write_status_line(ok_, 200);
-    ok_.append(date_.at(now));
-    shown_ = now;
-  }
-  out.append(ok_);
+}
+
+void ResponseStart::look_at_clock() {
+  const auto now = coarse_today();
+  if (now == now_) return;
+  now_ = now;
+  ok_.clear();
+  write_status_line(ok_, 200);
+  ok_.append(date_.at(now));
 }
 
 void append_fields(std::string& out, const Response& response, std::int64_t length, bool chunked, Persistence persistence) {

@@ -16,14 +16,18 @@ namespace eddy::http::detail {
 /// What a response says about the connection.
 enum class Persistence : std::uint8_t { unsaid, close, keep_alive };
 
-/// The status line and Date; those of a 200 are made once a second.
+/// The status line and Date; those of a 200 are made once a second. Responses that leave together share the date of the
+/// first.
 class ResponseStart {
  public:
+  ResponseStart() { look_at_clock(); }
   void append_to(std::string& out, int status);
 
  private:
+  void look_at_clock();
+
   DateField date_;
-  std::chrono::sys_seconds shown_ = std::chrono::sys_seconds::min();
+  std::chrono::sys_seconds now_ = std::chrono::sys_seconds::min();
   std::string ok_;
 };
 
