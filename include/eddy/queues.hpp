@@ -70,6 +70,10 @@ class QueueBase {
   void check_get_now() const {
     if (empty()) [[unlikely]] refuse_get();
   }
+  void check_shutdown_now() const {
+    check_thread(getters_);
+    check_thread(putters_);
+  }
   // Whether somebody waits there, who belongs to this thread.
   bool is_waited_at(Side side) const {
     const auto& line = side == Side::get ? getters_ : putters_;
@@ -175,8 +179,7 @@ class BasicQueue : public QueueBase {
   /// Refuses new items; get() gives what is left, then throws QueueShutDown. `immediate`: what is left is
   /// thrown away and counts as done.
   void shutdown(bool immediate = false) {
-    is_waited_at(Side::get);
-    is_waited_at(Side::put);
+    check_shutdown_now();
     if (immediate) {
       const auto left = qsize();
       items_.clear();
