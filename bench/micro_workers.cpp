@@ -101,7 +101,7 @@ void speed_up() {
   auto began = bench::now();
   std::uint64_t sum = mix(kRounds);
   const auto alone = bench::now() - began;
-  eddy::ThreadPoolExecutor pool({.max_workers = static_cast<int>(threads)});
+  eddy::ThreadPoolExecutor pool({.max_workers = threads});
   began = bench::now();
   std::vector<eddy::concurrent::Future<std::uint64_t>> parts;
   for (unsigned i = 0; i < threads; ++i) parts.push_back(pool.submit(mix, kRounds / threads));

@@ -372,8 +372,30 @@ CompiledSelector compile_selector(std::string_view css) { return Parser(css).run
 
 namespace eddy::html {
 
-Selector::Selector(std::string_view css)
-    : compiled_(std::make_shared<const detail::CompiledSelector>(detail::compile_selector(css))) {}
+namespace {
+
+using Compiled = std::shared_ptr<const detail::CompiledSelector>;
+
+// Crawlers ask each page for the same: this thread's last ones are kept. Long ones are not, who knows where they are from.
+Compiled compiled(std::string_view css) {
+  constexpr std::size_t kKept = 32, kLongest = 256;
+  struct Recent {
+    Compiled places[kKept];
+    std::size_t next = 0;
+  };
+  thread_local Recent recent;
+  for (const auto& place : recent.places) {
+    if (!place) break;
+    if (place->text == css) return place;
+  }
+  auto made = std::make_shared<const detail::CompiledSelector>(detail::compile_selector(css));
+  if (css.size() <= kLongest) recent.places[recent.next++ % kKept] = made;
+  return made;
+}
+
+}  // namespace
+
+Selector::Selector(std::string_view css) : compiled_(compiled(css)) {}
 
 const std::string& Selector::text() const noexcept { return compiled_->text; }
 

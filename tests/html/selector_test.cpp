@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <thread>
 
 namespace {
 
@@ -34,6 +35,19 @@ const html::Document& tree() {
       "<ul id=e><li id=f class=x></li><li id=g>4</li><li id=h class=x>5<i id=i></i></li></ul></div><p id=j "
       "class=y>two</p>");
   return document;
+}
+
+TEST(Selector, TheLastTextsAreCompiledOnce) {
+  const html::Selector first("dd > a");
+  EXPECT_EQ(&html::Selector("dd > a").text(), &first.text());
+  std::thread([&] { EXPECT_NE(&html::Selector("dd > a").text(), &first.text()); }).join();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(html::Selector(".c" + std::to_string(i)).text(), ".c" + std::to_string(i));
+  EXPECT_NE(&html::Selector("dd > a").text(), &first.text());
+  EXPECT_EQ(first.text(), "dd > a");
+  const std::string longest(256, 'a'), too_long(257, 'a');
+  EXPECT_EQ(&html::Selector(longest).text(), &html::Selector(longest).text());
+  const html::Selector unkept(too_long);
+  EXPECT_NE(&html::Selector(too_long).text(), &unkept.text());
 }
 
 TEST(Selector, IsAndWhereTakeListsAndKeepWhatStandsBeforeThem) {

@@ -14,7 +14,8 @@ namespace detail {
 struct CompiledSelector;
 }
 
-/// A CSS selector, compiled once and used as often as one likes, from any thread.
+/// A CSS selector, compiled once and used as often as one likes, from any thread. Each thread remembers the 32 that were
+/// compiled last, so those that are given as texts, `document.select("h1 a")`, cost no more.
 ///
 /// Selectors Level 3, and of Level 4 `:is :where :not(list) :has :scope :any-link :nth-child(an+b of S)` and
 /// the flags `i` and `s`; jQuery's `:contains :eq :first :input …`. docs/reference/html.md has the whole
