@@ -3,8 +3,9 @@
 
 Two cores: the server is pinned to core 0, the generator to core 1. Peers take turns (A B C, A B C, …), a ratio
 is taken inside one round or between the bests of all rounds. The best round repeats within a few per cent
-where the median does not. A run during which strangers used more than NOISE of a core is repeated, and the
-quietest kept; past REPEAT_FOR seconds nothing is repeated any more, so that a run ends on any machine.
+where the median does not. A run during which strangers used more than NOISE of a core is repeated, and so is one before
+or behind which the core itself was slow: others share its caches and its clock. The quietest is kept. Repeating and waiting
+take REPEAT_SHARE of the time, and no more, so that a run ends on any machine.
 """
 import os
 import signal
@@ -15,8 +16,9 @@ import tempfile
 import time
 
 NOISE = 0.08
-ATTEMPTS = 3
-REPEAT_FOR = 120
+SLOW = 0.2
+ATTEMPTS = 4
+REPEAT_SHARE = 0.08
 BEGAN = time.monotonic()
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -51,28 +53,64 @@ def own_seconds():
     return times.children_user + times.children_system
 
 
-def wait_for_quiet(patience=0.5):
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
+class Slowness:
+    """How much longer a fixed piece of work takes on core 0 than it took at best."""
+    best = float("inf")
+
+    @staticmethod
+    def spin():
+        began = time.perf_counter()
+        for _ in range(50_000):
+            pass
+        return time.perf_counter() - began
+
+    @classmethod
+    def now(cls):
+        cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(cores)})
+        took = min(cls.spin() for _ in range(3))
+        os.sched_setaffinity(0, cores)
+        cls.best = min(cls.best, took)
+        return took / cls.best - 1
+
+
+class Patience:
+    """What may still be spent on waiting and repeating: a share of the time since the program began."""
+    spent = 0.0
+
+    @classmethod
+    def is_left(cls):
+        return cls.spent < 20 + REPEAT_SHARE * (time.monotonic() - BEGAN)
+
+
+def wait_for_quiet(patience=2):
+    first = time.monotonic()
+    while Patience.is_left() and time.monotonic() - first < patience:
         before, began = busy_seconds(), time.monotonic()
         time.sleep(0.1)
-        if (busy_seconds() - before) / (time.monotonic() - began) < 0.15:  # /proc/stat counts in steps of 10 ms
+        elapsed = time.monotonic() - began
+        strangers = (busy_seconds() - before) / elapsed
+        if strangers < 0.15 and Slowness.now() < SLOW:  # /proc/stat counts in steps of 10 ms
             return
+        Patience.spent += elapsed
 
 
 def quietest(run):
     """Calls `run()`, which gives (result, CPU seconds of servers), until strangers were quiet; the best of them."""
     kept, least = None, None
-    for _ in range(ATTEMPTS):
-        if time.monotonic() - BEGAN < REPEAT_FOR:
-            wait_for_quiet()
+    for attempt in range(ATTEMPTS):
+        wait_for_quiet()
+        slow = Slowness.now()
         busy, own, began = busy_seconds(), own_seconds(), time.monotonic()
         result, servers = run()
         elapsed = time.monotonic() - began
         strangers = (busy_seconds() - busy - (own_seconds() - own) - servers) / elapsed
-        if least is None or strangers < least:
-            kept, least = result, strangers
-        if strangers < NOISE or time.monotonic() - BEGAN > REPEAT_FOR:
+        slow = max(slow, Slowness.now())
+        if least is None or strangers + slow < least:
+            kept, least = result, strangers + slow
+        if attempt > 0:
+            Patience.spent += elapsed
+        if (strangers < NOISE and slow < SLOW) or not Patience.is_left():
             break
     return kept
 

@@ -105,7 +105,7 @@ def arguments():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SUITES) + "; all by default")
     parser.add_argument("--bin", default=os.path.join(source, "../build/release/bin"), help="where the programs are")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of load, a run")
+    parser.add_argument("--seconds", type=float, default=0.8, help="of load, a run")
     parser.add_argument("--quick", action="store_true", help="one short round of the least")
     parser.add_argument("--full", action="store_true", help="more settings; with --quick one short round of all items of core")
     parser.add_argument("--out", default=source, help="the folder that RESULTS.md and results.json go to")

@@ -61,7 +61,7 @@ def echo(options):
     if options.quick:
         marked, others = marked[:1], []
     text, results = network(options, peers, marked, "message")
-    fewer = with_rounds(options, 5 if options.full else 3)
+    fewer = with_rounds(options, 5 if options.full else 2)
     beside = {name: words for name, words in peers.items() if name not in ("raw epoll again", "eddy protocols")}
     more, other_results = network(fewer, beside, [*others, stream], "message")
     accepted, accept_results = network(fewer, beside, [accepts], "connection")
@@ -119,7 +119,7 @@ def http(options):
     with tempfile.TemporaryDirectory() as directory:
         raw, others = http_peers(options, make_file(directory))
         text, results = network(options, {**raw, **others}, marked[:1] if options.quick else marked, "request")
-        fewer = with_rounds(options, 3)
+        fewer = with_rounds(options, 2)
         if not options.quick:
             more, found = network(fewer, {**raw, **others}, one, "request")
             text, results = text + more, {**results, **found}
