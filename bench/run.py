@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs the peers side by side, prints the summary and the tables, and writes them to bench/RESULTS.md.
 
-    ./dev bench                    everything, under twenty minutes; draws docs/performance.svg, too
+    ./dev bench                    everything, some twenty minutes; draws docs/performance.svg, too
     ./dev bench core echo          some of it; the other sections of RESULTS.md stay as they are
     ./dev bench --full             more settings of TCP echo
     ./dev bench --quick            a smoke run: one short round, nothing is written

@@ -9,10 +9,14 @@ import tempfile
 
 import installed
 from measure import Server, cpu_seconds, number, output_of, quietest, spread, table
-from suites import echo_peers, network, parse_wrk, server_words
+from suites import FAR_BEHIND, echo_peers, network, parse_wrk, server_words
 from summary import row
 
 FILE_BYTES = 100_000
+
+
+def who_takes_two(fewer):
+    return f"Settings without a mark take {fewer.rounds} rounds, peers that are far behind ({', '.join(sorted(FAR_BEHIND))}) two.\n\n"
 
 
 def with_rounds(options, rounds):
@@ -69,7 +73,7 @@ def echo(options):
     intro = ("Each connection keeps one message on the way, `raw epoll again` is the same program a second time: what it\n"
              "differs by is noise. Near 100 % the generator is the limit and the rates say little; the CPU time that the\n"
              "server needs for a message is the honest number. A stream's message is 1 MiB: its rate is MiB/s each way. A\n"
-             f"connection is made, echoes one byte and is reset. Everybody reads up to 64 KiB at a time (eddy and Python 256). Settings without a mark take {fewer.rounds} rounds.\n\n")
+             "connection is made, echoes one byte and is reset. Everybody reads up to 64 KiB at a time (eddy and Python 256).\n" + who_takes_two(fewer))
     marks = {"64 connections, 64 bytes": {"at_most": 1.03, "ahead": True}, "512 connections, 64 bytes": {"at_most": 1.03, "ahead": True},
              "64 connections, 16 KiB": {"ahead": True}}
     rows = [cpu_row(f"TCP echo, {name}: server CPU", runs, ["raw epoll", "raw io_uring"], **marks.get(name, {}))
@@ -128,7 +132,7 @@ def http(options):
     intro = ("Generator: wrk, one thread. The raw responders do not look at requests: they answer each empty line. The\n"
              "latencies that wrk prints for pipelined requests mean nothing. Every peer builds its JSON anew for each request,\n"
              "nginx excepted; eddy, nginx and Go send the file with sendfile(), hyper reads it into memory.\n"
-             f"Settings without a mark take {fewer.rounds} rounds.\n\n")
+             + who_takes_two(fewer))
     marks = {marked[0][0]: {"at_most": 1.08, "ahead": True}, marked[1][0]: {"at_most": 1.08, "ahead": True},
              marked[2][0]: {"at_most": 1.5, "ahead": True}}
     rows = []

@@ -82,7 +82,7 @@ void Router::add(std::string_view method, std::string_view pattern, std::uint32_
       refuse(method, pattern, fmt::format("conflicts with '{} {}'", route.method_text, route.pattern));
   nodes_[node].routes.push_back(
       {method_of(method), std::string(method), std::string(pattern), std::move(names), handler});
-  if (nodes_[node].routes.back().names.empty()) place(whole_, pattern, node);
+  if (nodes_[node].routes.back().names.empty()) add_child(whole_, pattern, node);
 }
 
 // By length first, which is compared for nothing.
@@ -91,12 +91,24 @@ int Router::Child::compare(std::string_view other) const noexcept {
   return std::char_traits<char>::compare(text.data(), other.data(), other.size());
 }
 
+// Where the child of `text` is, or has to go.
+Router::Place Router::place_of(const Children& children, std::string_view text) noexcept {
+  std::size_t begin = 0;
+  for (auto end = children.size(); begin < end;) {
+    const auto middle = (begin + end) / 2;
+    const int order = children[middle].compare(text);
+    if (order == 0) return {middle, true};
+    if (order < 0) begin = middle + 1;
+    else end = middle;
+  }
+  return {begin, false};
+}
+
 // Gives the node of `text`: `node`, unless there is one already.
-std::uint32_t Router::place(Children& children, std::string_view text, std::uint32_t node) {
-  const auto at = std::lower_bound(children.begin(), children.end(), text,
-                                   [](const Child& child, std::string_view wanted) { return child.compare(wanted) < 0; });
-  if (at != children.end() && at->text == text) return at->node;
-  children.insert(at, {std::string(text), node});
+std::uint32_t Router::add_child(Children& children, std::string_view text, std::uint32_t node) {
+  const auto place = place_of(children, text);
+  if (place.taken) return children[place.index].node;
+  children.insert(children.begin() + static_cast<std::ptrdiff_t>(place.index), {std::string(text), node});
   return node;
 }
 
@@ -107,7 +119,7 @@ std::uint32_t Router::child_for(std::uint32_t node, std::string_view segment, bo
     if (child != 0) return child;
     child = next;
   } else {
-    const auto child = place(nodes_[node].statics, segment, next);
+    const auto child = add_child(nodes_[node].statics, segment, next);
     if (child != next) return child;
   }
   nodes_.emplace_back();  // last: references into nodes_ end here
@@ -115,14 +127,8 @@ std::uint32_t Router::child_for(std::uint32_t node, std::string_view segment, bo
 }
 
 const Router::Node* Router::child(const Children& children, std::string_view text) const noexcept {
-  for (std::size_t begin = 0, end = children.size(); begin < end;) {
-    const auto middle = (begin + end) / 2;
-    const int order = children[middle].compare(text);
-    if (order == 0) return &nodes_[children[middle].node];
-    if (order < 0) begin = middle + 1;
-    else end = middle;
-  }
-  return nullptr;
+  const auto place = place_of(children, text);
+  return place.taken ? &nodes_[children[place.index].node] : nullptr;
 }
 
 // One walk down the tree, which takes back its choices. It ends at the first route for the method; without

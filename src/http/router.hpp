@@ -94,6 +94,10 @@ class Router {
     int compare(std::string_view other) const noexcept;
   };
   using Children = std::vector<Child>;  // in order of compare()
+  struct Place {
+    std::size_t index;
+    bool taken;
+  };
   struct Node {
     Children statics;            // by segment
     std::uint32_t param = 0;     // 0: none; the root is nobody's child
@@ -103,7 +107,8 @@ class Router {
   struct Search;
 
   std::uint32_t child_for(std::uint32_t node, std::string_view segment, bool is_param, bool is_tail);
-  static std::uint32_t place(Children& children, std::string_view text, std::uint32_t node);
+  static Place place_of(const Children& children, std::string_view text) noexcept;
+  static std::uint32_t add_child(Children& children, std::string_view text, std::uint32_t node);
   const Node* child(const Children& children, std::string_view text) const noexcept;
 
   std::vector<Node> nodes_;
