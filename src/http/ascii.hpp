@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -27,6 +29,23 @@ constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) noexc
   for (std::size_t i = 0; i < a.size(); ++i)
     if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
   return true;
+}
+
+/// Whether a token, which has no control characters, is `word`, ignoring case: 4 to 24 lower-case letters and '-'.
+/// Of those, each has one other byte that an added 0x20 makes the same: its capital, or a control character.
+template <std::size_t N>
+bool is_word(std::string_view token, const char (&word)[N]) noexcept {
+  constexpr std::size_t kSize = N - 1;
+  static_assert(kSize >= 4 && kSize <= 24);
+  const auto same = [&]<class Bytes>(Bytes, std::size_t at) {
+    Bytes a{}, b{};
+    std::memcpy(&a, token.data() + at, sizeof a);
+    std::memcpy(&b, word + at, sizeof b);
+    return (a | static_cast<Bytes>(0x2020202020202020)) == b;
+  };
+  if (token.size() != kSize) return false;
+  if constexpr (kSize < 8) return same(std::uint32_t{}, 0) && same(std::uint32_t{}, kSize - 4);
+  else return same(std::uint64_t{}, 0) && (kSize <= 16 || same(std::uint64_t{}, 8)) && same(std::uint64_t{}, kSize - 8);
 }
 
 /// `text` without spaces and tabs at its ends.

@@ -85,25 +85,6 @@ void Router::add(std::string_view method, std::string_view pattern, std::uint32_
   if (nodes_[node].routes.back().names.empty()) add_child(whole_, pattern, node);
 }
 
-// By length first, which is compared for nothing.
-int Router::Child::compare(std::string_view other) const noexcept {
-  if (text.size() != other.size()) return text.size() < other.size() ? -1 : 1;
-  return std::char_traits<char>::compare(text.data(), other.data(), other.size());
-}
-
-// Where the child of `text` is, or has to go.
-Router::Place Router::place_of(const Children& children, std::string_view text) noexcept {
-  std::size_t begin = 0;
-  for (auto end = children.size(); begin < end;) {
-    const auto middle = (begin + end) / 2;
-    const int order = children[middle].compare(text);
-    if (order == 0) return {middle, true};
-    if (order < 0) begin = middle + 1;
-    else end = middle;
-  }
-  return {begin, false};
-}
-
 // Gives the node of `text`: `node`, unless there is one already.
 std::uint32_t Router::add_child(Children& children, std::string_view text, std::uint32_t node) {
   const auto place = place_of(children, text);
@@ -126,9 +107,14 @@ std::uint32_t Router::child_for(std::uint32_t node, std::string_view segment, bo
   return next;
 }
 
-const Router::Node* Router::child(const Children& children, std::string_view text) const noexcept {
-  const auto place = place_of(children, text);
-  return place.taken ? &nodes_[children[place.index].node] : nullptr;
+// HEAD is answered by GET's unless it has its own.
+inline const Router::Route* Router::Node::route_of(Method method, std::string_view method_text) const noexcept {
+  const Route* get = nullptr;
+  for (const Route& route : routes) {
+    if (route.method == method && (method != Method::other || route.method_text == method_text)) return &route;
+    if (route.method == Method::get && method == Method::head) get = &route;
+  }
+  return get;
 }
 
 // One walk down the tree, which takes back its choices. It ends at the first route for the method; without
@@ -144,17 +130,11 @@ struct Router::Search {
   std::vector<std::string_view>* methods = nullptr;
 
   bool leaf(const Node& node) {
-    const Route* get = nullptr;
-    for (const Route& route : node.routes) {
-      path_known = true;
-      if (methods != nullptr) methods->push_back(route.method_text);
-      if (route.method == method && (method != Method::other || route.method_text == method_text)) {
-        found = &route;
-        return true;
-      }
-      if (route.method == Method::get && method == Method::head) get = &route;
+    path_known |= !node.routes.empty();
+    if (methods != nullptr) {
+      for (const Route& route : node.routes) methods->push_back(route.method_text);
     }
-    if (get != nullptr) found = get;
+    found = node.route_of(method, method_text);
     return found != nullptr;
   }
 
@@ -185,16 +165,19 @@ struct Router::Search {
 
 Router::Match Router::find(Method method, std::string_view method_text, std::string_view path) const {
   Match match;
-  Search search{*this, method, method_text, match.params};
-  if (!path.starts_with('/')) return match;
   const Node* const whole = child(whole_, path);
-  if ((whole != nullptr && search.leaf(*whole)) || search.walk(nodes_[0], path)) {
+  const Route* route = whole != nullptr ? whole->route_of(method, method_text) : nullptr;
+  if (route == nullptr && path.starts_with('/')) {
+    Search search{*this, method, method_text, match.params};
+    search.walk(nodes_[0], path);
+    route = search.found;
+    if (search.path_known) match.outcome = Outcome::method_not_allowed;
+  }
+  if (route != nullptr) {
     match.outcome = Outcome::found;
-    match.handler = search.found->handler;
-    match.params.names_ = &search.found->names;
-    match.params.pattern_ = &search.found->pattern;
-  } else if (search.path_known) {
-    match.outcome = Outcome::method_not_allowed;
+    match.handler = route->handler;
+    match.params.names_ = &route->names;
+    match.params.pattern_ = &route->pattern;
   }
   return match;
 }

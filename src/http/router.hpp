@@ -91,7 +91,11 @@ class Router {
   struct Child {
     std::string text;
     std::uint32_t node;
-    int compare(std::string_view other) const noexcept;
+    // By length first, which is compared for nothing.
+    int compare(std::string_view other) const noexcept {
+      if (text.size() != other.size()) return text.size() < other.size() ? -1 : 1;
+      return std::char_traits<char>::compare(text.data(), other.data(), other.size());
+    }
   };
   using Children = std::vector<Child>;  // in order of compare()
   struct Place {
@@ -103,13 +107,28 @@ class Router {
     std::uint32_t param = 0;     // 0: none; the root is nobody's child
     std::uint32_t tail = 0;
     std::vector<Route> routes;
+    const Route* route_of(Method method, std::string_view method_text) const noexcept;
   };
   struct Search;
 
   std::uint32_t child_for(std::uint32_t node, std::string_view segment, bool is_param, bool is_tail);
-  static Place place_of(const Children& children, std::string_view text) noexcept;
+  // Where the child of `text` is, or has to go.
+  static Place place_of(const Children& children, std::string_view text) noexcept {
+    std::size_t begin = 0;
+    for (auto end = children.size(); begin < end;) {
+      const auto middle = (begin + end) / 2;
+      const int order = children[middle].compare(text);
+      if (order == 0) return {middle, true};
+      if (order < 0) begin = middle + 1;
+      else end = middle;
+    }
+    return {begin, false};
+  }
   static std::uint32_t add_child(Children& children, std::string_view text, std::uint32_t node);
-  const Node* child(const Children& children, std::string_view text) const noexcept;
+  const Node* child(const Children& children, std::string_view text) const noexcept {
+    const auto place = place_of(children, text);
+    return place.taken ? &nodes_[children[place.index].node] : nullptr;
+  }
 
   std::vector<Node> nodes_;
   Children whole_;  // by path: those of routes without parameters, which most requests ask for

@@ -22,8 +22,8 @@ BUDGET = {
     "timer": 261,
     "generator": 59,
     "echo": 2004,
-    "request": 4620,
-    "pipelined": 33331,
+    "request": 4298,
+    "pipelined": 28013,
 }
 MARGIN = 0.05
 

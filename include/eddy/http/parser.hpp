@@ -124,15 +124,15 @@ class HeadParser {
   ~HeadParser() = default;
   // A line parser gives `cut` only if there is no LF in what it sees and the line may still grow.
   virtual Line parse_first_line(std::string_view text) = 0;
-  virtual bool note_field(Field field, std::uint32_t value_at) = 0;
+  virtual bool note_field(const Field& field, std::uint32_t value_at) = 0;
   virtual bool finish_head() = 0;
 
   Progress advance(MessageHead& head, std::string_view buffer);
   void restart(MessageHead& head) noexcept;
-  Line parse_field(MessageHead& head, std::string_view text);
+  Line parse_fields(MessageHead& head, std::string_view text);
   Line end_of_line(const char* at, const char* end, const char* begin, ParseErrorCode otherwise) noexcept;
   Line fail(ParseErrorCode code, std::size_t offset) noexcept;
-  bool note_framing(Field field, std::uint32_t value_at);
+  bool note_framing(const Field& field, std::uint32_t value_at);
   bool note_content_length(std::string_view value, std::uint32_t value_at);
   bool note_transfer_encoding(std::string_view value, std::uint32_t value_at);
   void note_connection(std::string_view value);
@@ -184,7 +184,7 @@ class RequestParser final : public HeadParser {
   Line parse_first_line(std::string_view text) override;
   bool parse_target(std::string_view target, std::uint32_t at);
   Line parse_version(const char* at, const char* end, const char* begin);
-  bool note_field(Field field, std::uint32_t value_at) override;
+  bool note_field(const Field& field, std::uint32_t value_at) override;
   bool finish_head() override;
   bool is_host(std::string_view text) noexcept;
 
@@ -211,7 +211,7 @@ class ResponseParser final : public HeadParser {
 
  private:
   Line parse_first_line(std::string_view text) override;
-  bool note_field(Field field, std::uint32_t value_at) override;
+  bool note_field(const Field& field, std::uint32_t value_at) override;
   bool finish_head() override;
 
   ResponseHead head_;

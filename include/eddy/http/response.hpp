@@ -58,11 +58,14 @@ class Response {
  public:
   /// The Content-Type, unless `headers()` has one.
   enum class Kind : std::uint8_t { none, text, html, json, bytes };
+  static constexpr std::size_t kKinds = 5;
 
   /// 200 without a body.
   Response() noexcept {}
-  explicit Response(int status, std::string body = {}, Kind kind = Kind::none) noexcept
+  explicit Response(int status) noexcept : status_(status) {}
+  Response(int status, std::string&& body, Kind kind = Kind::none) noexcept
       : body_(std::move(body)), status_(status), kind_(kind) {}
+  Response(int status, const std::string& body, Kind kind = Kind::none) : body_(body), status_(status), kind_(kind) {}
   Response(int status, std::unique_ptr<detail::BodySource> source) noexcept
       : source_(std::move(source)), status_(status) {}
 

@@ -57,7 +57,7 @@ Progress HeadParser::advance(MessageHead& head, std::string_view buffer) {
       searched_ = end;
       return Progress::needs_more;
     }
-    const Line line = stage_ == Stage::first_line ? parse_first_line(buffer) : parse_field(head, buffer);
+    const Line line = stage_ == Stage::first_line ? parse_first_line(buffer) : parse_fields(head, buffer);
     if (line == Line::done) {
       searched_ = line_;
       if (stage_ != Stage::complete) continue;
@@ -105,62 +105,61 @@ ParseErrorCode name_error(const char* name, const char* at, const char* end) noe
 
 }  // namespace
 
-HeadParser::Line HeadParser::parse_field(MessageHead& head, std::string_view text) {
+// Line after line, for as long as they are whole.
+HeadParser::Line HeadParser::parse_fields(MessageHead& head, std::string_view text) {
   const char* const begin = text.data();
   const std::size_t bound = block_ + limits_.header_block;
   const char* const end = begin + std::min(text.size(), bound);
-  const char* const name = begin + line_;
   const auto offset = [begin](const char* at) { return static_cast<std::size_t>(at - begin); };
   const auto cut = [&] {
     return text.size() < bound ? Line::cut : fail(ParseErrorCode::header_block_too_large, bound);
   };
-  if (name == end) return cut();
-  if (*name == '\r') {
-    if (!scan::is_line_end(name, end)) {
-      const Line line = end_of_line(name, end, begin, ParseErrorCode::bad_line_ending);
-      return line == Line::cut ? cut() : line;
-    }
-    if (!finish_head()) return Line::bad;
-    line_ += 2;
-    stage_ = Stage::complete;
-    return Line::done;
-  }
-
-  const char* const colon = scan::past_token(name, end);
-  if (colon == end) return cut();
-  if (*colon != ':' || colon == name) return fail(name_error(name, colon, end), offset(colon));
-
-  const char* value = colon + 1;
-  while (value != end && ascii::is_blank(*value)) ++value;
-  const char* const line_end = scan::past_value(value, end);
-  if (!scan::is_line_end(line_end, end)) {
-    const Line line = end_of_line(line_end, end, begin, ParseErrorCode::bad_field_value);
+  const auto bad_end = [&](const char* at, ParseErrorCode otherwise) {
+    const Line line = end_of_line(at, end, begin, otherwise);
     return line == Line::cut ? cut() : line;
-  }
-  const char* value_end = line_end;
-  while (value_end != value && ascii::is_blank(value_end[-1])) --value_end;
+  };
+  for (;; searched_ = line_) {
+    const char* const name = begin + line_;
+    if (name == end) return cut();
+    if (*name == '\r') {
+      if (!scan::is_line_end(name, end)) return bad_end(name, ParseErrorCode::bad_line_ending);
+      if (!finish_head()) return Line::bad;
+      line_ += 2;
+      stage_ = Stage::complete;
+      return Line::done;
+    }
 
-  const auto value_at = static_cast<std::uint32_t>(offset(value));
-  const detail::FieldSlot slot{static_cast<std::uint32_t>(line_), static_cast<std::uint32_t>(colon - name),
-                               value_at, static_cast<std::uint32_t>(value_end - value)};
-  if (head.headers_.size() >= limits_.fields || !head.headers_.push(slot))
-    return fail(ParseErrorCode::too_many_fields, line_);
-  if (!note_field({{name, slot.name_length}, {value, slot.value_length}}, value_at)) return Line::bad;
-  line_ = offset(line_end) + 2;
-  return Line::done;
+    const char* const colon = scan::past_token(name, end);
+    if (colon == end) return cut();
+    if (*colon != ':' || colon == name) return fail(name_error(name, colon, end), offset(colon));
+
+    const char* value = colon + 1;
+    while (value != end && ascii::is_blank(*value)) ++value;
+    const char* const line_end = scan::past_value(value, end);
+    if (!scan::is_line_end(line_end, end)) return bad_end(line_end, ParseErrorCode::bad_field_value);
+    const char* value_end = line_end;
+    while (value_end != value && ascii::is_blank(value_end[-1])) --value_end;
+
+    const auto value_at = static_cast<std::uint32_t>(offset(value));
+    const detail::FieldSlot slot{static_cast<std::uint32_t>(line_), static_cast<std::uint32_t>(colon - name),
+                                 value_at, static_cast<std::uint32_t>(value_end - value)};
+    if (head.headers_.size() >= limits_.fields || !head.headers_.push(slot))
+      return fail(ParseErrorCode::too_many_fields, line_);
+    if (!note_field({{name, slot.name_length}, {value, slot.value_length}}, value_at)) return Line::bad;
+    line_ = offset(line_end) + 2;
+  }
 }
 
-bool HeadParser::note_framing(Field field, std::uint32_t value_at) {
-  const auto is = [&](std::string_view name) { return ascii::equal_ignoring_case(field.name, name); };
+bool HeadParser::note_framing(const Field& field, std::uint32_t value_at) {
   switch (field.name.size()) {
     case 7:
-      if (is("upgrade")) facts_.names_protocol = !field.value.empty();
+      if (ascii::is_word(field.name, "upgrade")) facts_.names_protocol = !field.value.empty();
       return true;
     case 10:
-      if (is("connection")) note_connection(field.value);
+      if (ascii::is_word(field.name, "connection")) note_connection(field.value);
       return true;
-    case 14: return !is("content-length") || note_content_length(field.value, value_at);
-    case 17: return !is("transfer-encoding") || note_transfer_encoding(field.value, value_at);
+    case 14: return !ascii::is_word(field.name, "content-length") || note_content_length(field.value, value_at);
+    case 17: return !ascii::is_word(field.name, "transfer-encoding") || note_transfer_encoding(field.value, value_at);
     default: return true;
   }
 }

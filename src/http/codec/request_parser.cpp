@@ -185,15 +185,15 @@ bool RequestParser::is_host(std::string_view text) noexcept {
   return true;
 }
 
-bool RequestParser::note_field(Field field, std::uint32_t value_at) {
-  if (field.name.size() == 4 && ascii::equal_ignoring_case(field.name, "host")) {
+bool RequestParser::note_field(const Field& field, std::uint32_t value_at) {
+  if (ascii::is_word(field.name, "host")) {
     if (has_host_) return fail(ParseErrorCode::duplicate_host, value_at), false;
     if (!is_host(field.value)) return fail(ParseErrorCode::bad_host, value_at), false;
     has_host_ = true;
     host_ = {value_at, static_cast<std::uint32_t>(field.value.size())};
     return true;
   }
-  if (field.name.size() == 6 && ascii::equal_ignoring_case(field.name, "expect")) {
+  if (ascii::is_word(field.name, "expect")) {
     if (ascii::equal_ignoring_case(field.value, "100-continue")) head_.expects_continue_ = true;
     return true;
   }

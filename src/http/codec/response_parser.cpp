@@ -61,7 +61,7 @@ HeadParser::Line ResponseParser::parse_first_line(std::string_view text) {
   return Line::done;
 }
 
-bool ResponseParser::note_field(Field field, std::uint32_t value_at) { return note_framing(field, value_at); }
+bool ResponseParser::note_field(const Field& field, std::uint32_t value_at) { return note_framing(field, value_at); }
 
 bool ResponseParser::finish_head() {
   if (!settle_framing(head_)) return false;

@@ -26,11 +26,8 @@ void Application::add_middleware(std::unique_ptr<detail::Middleware> middleware)
 
 namespace {
 
-Coro<Response> answer_without_handler(const detail::Routes& routes, Request& request) {
-  Response answer;
-  PathParams unused;
-  detail::find_handler(routes, request.connection().head(), unused, answer);
-  co_return answer;
+Coro<Response> answer_unrouted(const detail::Routes& routes, Request& request) {
+  co_return detail::unrouted_response(routes, request.connection().head());
 }
 
 }  // namespace
@@ -39,34 +36,28 @@ Coro<Response> Next::operator()(Request& request) const {
   if (index_ < routes_->middlewares.size()) {
     return routes_->middlewares[index_]->call(request, Next(*routes_, index_ + 1, handler_));
   }
-  return handler_ ? handler_->call(request) : answer_without_handler(*routes_, request);
+  return handler_ ? handler_->call(request) : answer_unrouted(*routes_, request);
 }
 
 namespace detail {
 
-Handler* find_handler(const Routes& routes, const RequestHead& head, PathParams& params, Response& answer) {
+Handler* find_handler(const Routes& routes, const RequestHead& head, PathParams& params) {
   auto match = routes.router.find(head.method(), head.method_text(), head.path());
-  if (match.outcome == Router::Outcome::found) {
-    params = match.params;
-    return routes.handlers[match.handler].get();
-  }
-  auto fallback = routes.any.find(Method::other, "ANY", head.path());
-  if (fallback.outcome == Router::Outcome::found) {
-    params = fallback.params;
-    return routes.handlers[fallback.handler].get();
-  }
-  params = {};
-  if (head.method() == Method::options && head.form() == TargetForm::asterisk) {
-    answer = Response(204);
-  } else if (match.outcome == Router::Outcome::method_not_allowed) {
-    answer = head.method() == Method::options ? Response(204) : error_response(405, {});
-    auto allowed = routes.router.allowed(head.path());
-    if (allowed.find("OPTIONS") == allowed.npos) allowed += ", OPTIONS";
-    answer.headers().add("Allow", allowed);
-  } else {
-    answer = error_response(404, {});
-  }
-  return nullptr;
+  if (match.outcome != Router::Outcome::found) match = routes.any.find(Method::other, "ANY", head.path());
+  params = match.params;
+  return match.outcome == Router::Outcome::found ? routes.handlers[match.handler].get() : nullptr;
+}
+
+Response unrouted_response(const Routes& routes, const RequestHead& head) {
+  const bool options = head.method() == Method::options;
+  if (options && head.form() == TargetForm::asterisk) return Response(204);
+  const auto match = routes.router.find(head.method(), head.method_text(), head.path());
+  if (match.outcome != Router::Outcome::method_not_allowed) return error_response(404, {});
+  auto answer = options ? Response(204) : error_response(405, {});
+  auto allowed = routes.router.allowed(head.path());
+  if (allowed.find("OPTIONS") == allowed.npos) allowed += ", OPTIONS";
+  answer.headers().add("Allow", allowed);
+  return answer;
 }
 
 }  // namespace detail

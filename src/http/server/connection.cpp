@@ -5,6 +5,7 @@
 #include <eddy/http/http_error.hpp>
 #include <fmt/format.h>
 
+#include <cstring>
 #include <ctime>
 
 #include "http/server/response_head.hpp"
@@ -26,34 +27,46 @@ ParseLimits limits_of(const ServeOptions& options) noexcept {
 
 }  // namespace
 
-// Awaits a handler, whose response goes to `answer`. When it has to wait, what was answered before it is sent first.
+// Awaits a handler, which keeps the response it gave. When it has to wait, what was answered before it is sent first.
 class Connection::Call {
  public:
-  Call(Connection& connection, Coro<Response> handler, Response& answer) noexcept
-      : connection_(&connection), handler_(std::move(handler)), answer_(&answer) {}
+  Call(Connection& connection, Coro<Response>& handler) noexcept : connection_(&connection), handler_(&handler) {}
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> parent) {
-    if (!eddy::detail::start_child(handler_.frame().promise(), handler_.frame(), parent, true)) return false;
+    if (!eddy::detail::start_child(handler_->frame().promise(), handler_->frame(), parent, true)) return false;
     connection_->handler_waits();
     return true;
   }
-  void await_resume() {
-    auto& result = handler_.frame().promise().result;  // not take(), which would move the response twice
+  Response* await_resume() {
+    auto& result = handler_->frame().promise().result;
     if (result.outcome() != eddy::detail::Outcome::value) result.rethrow();
-    *answer_ = std::move(result.value());
+    return &result.value();
   }
 
  private:
   Connection* connection_;
-  Coro<Response> handler_;
-  Response* answer_;
+  Coro<Response>* handler_;
 };
+
+const char* HeadText::assign(const char* text, std::size_t size) {
+  if (size > room_) {
+    text_ = std::make_unique_for_overwrite<char[]>(size);
+    room_ = size;
+  }
+  std::memcpy(text_.get(), text, size);
+  return text_.get();
+}
 
 void Exchange::reset() noexcept {
   parser.reset();
-  if (head_text.capacity() > kBatch) head_text = {};
+  if (head_text.room() > kBatch) head_text = {};
   if (out.capacity() > kBatch) out = {};
+}
+
+void Exchange::expect_body(BodyFraming framing) noexcept {
+  body = BodyDecoder(framing);
+  had_body = framing.kind != BodyFraming::Kind::none;
 }
 
 Connection::Connection(ServerState& server, StreamReader reader, StreamWriter writer)
@@ -95,25 +108,32 @@ Coro<> Connection::run() {
       break;
     }
     begin_request();
-    Response response;
-    auto* handler = find_handler(server_.application.routes(), head(), exchange_->params, response);
-    if (handler || !server_.application.routes().middlewares.empty()) {
+    const auto& routes = server_.application.routes();
+    auto* handler = find_handler(routes, head(), exchange_->params);
+    Coro<Response> handling;
+    std::unique_ptr<Response> own;  // what no handler gave
+    Response* response = nullptr;
+    if (handler || !routes.middlewares.empty()) {
       std::exception_ptr error;
       try {
-        co_await Call(*this, start(handler), response);
+        handling = start(handler);
+        response = co_await Call(*this, handling);
       } catch (const BaseException&) {  // a cancellation
         throw;
       } catch (...) {
         error = std::current_exception();
       }
-      if (error) response = answer_exception(std::move(error));
-    }
-    settle_body();
-    if (response.source()) {
-      co_await stream(response);
+      if (error) own = std::make_unique<Response>(answer_exception(std::move(error)));
     } else {
-      append_response(response);
-      if (response.body().size() > kSmallBody && head().method() != Method::head) co_await send_big(response);
+      own = std::make_unique<Response>(unrouted_response(routes, head()));
+    }
+    if (own) response = own.get();
+    settle_body();
+    if (response->source()) {
+      co_await stream(*response);
+    } else {
+      append_response(*response);
+      if (response->body().size() > kSmallBody && head().method() != Method::head) co_await send_big(*response);
     }
     if (!exchange_->body.done() && keep_alive_) co_await skip_body();
     phase_ = Phase::sending;
@@ -140,13 +160,18 @@ void Connection::begin_shutdown() noexcept {
 Progress Connection::parse() {
   const auto bytes = reader_.core().buffer().readable();
   if (bytes.empty()) return Progress::needs_more;
-  auto& spare = server_.spare;
-  if (!exchange_ && !spare.empty()) {
-    exchange_ = std::move(spare.back());
-    spare.pop_back();
-  }
-  if (!exchange_) exchange_ = std::make_unique<Exchange>(limits_of(server_.options));
+  if (!exchange_) take_exchange();
   return exchange_->parser.parse_head(bytes);
+}
+
+void Connection::take_exchange() {
+  auto& spare = server_.spare;
+  if (spare.empty()) {
+    exchange_ = std::make_unique<Exchange>(limits_of(server_.options));
+    return;
+  }
+  exchange_ = std::move(spare.back());
+  spare.pop_back();
 }
 
 // Nothing has come, and nothing waits to be sent: the memory for both goes to those that have something.
@@ -163,9 +188,8 @@ void Connection::begin_request() {
   Exchange& now = *exchange_;
   auto& head = now.parser.head();
   auto& buffer = reader_.core().buffer();
-  now.head_text.assign(buffer.readable().data(), head.size());
+  head.rebase(now.head_text.assign(buffer.readable().data(), head.size()));
   buffer.consume(head.size());
-  head.rebase(now.head_text.data());
   phase_ = Phase::handling;
   deadline_ = kNever;
   ++serial_;
@@ -173,8 +197,7 @@ void Connection::begin_request() {
   keep_alive_ = head.keep_alive() && !server_.closing;
   body_begun_ = body_late_ = false;
   const bool has_body = head.framing().kind != BodyFraming::Kind::none;
-  if (has_body || now.had_body) now.body = BodyDecoder(head.framing());
-  now.had_body = has_body;
+  if (has_body || now.had_body) now.expect_body(head.framing());
   body_limit_ = server_.options.max_body;
 }
 
@@ -214,8 +237,7 @@ bool Connection::refuse(const ParseError& error) {
   keep_alive_ = false;
   const auto response = error_response(error.status ? error.status : 400, error.text);
   auto& out = exchange_->out;
-  server_.start.append_to(out, response.status());
-  append_fields(out, response, static_cast<std::int64_t>(response.body().size()), false, Persistence::close);
+  server_.heads.append_to(out, response, static_cast<std::int64_t>(response.body().size()), false, Persistence::close);
   out.append(response.body());
   return true;
 }

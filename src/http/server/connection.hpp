@@ -41,6 +41,18 @@ class Connection;
 using eddy::detail::List;
 using eddy::detail::ListNode;
 
+/// A copy of the head under way, at rest while the stream's buffer moves on.
+class HeadText {
+ public:
+  /// Copies it over the last one; gives where it is.
+  const char* assign(const char* text, std::size_t size);
+  std::size_t room() const noexcept { return room_; }
+
+ private:
+  std::unique_ptr<char[]> text_;
+  std::size_t room_ = 0;
+};
+
 /// What a connection needs while there is something to parse or to answer, and an idle one does without: the
 /// server keeps a few, and the one that is warm in the caches serves connection after connection.
 struct Exchange {
@@ -48,11 +60,12 @@ struct Exchange {
 
   explicit Exchange(const ParseLimits& limits) noexcept : parser(limits) {}
   void reset() noexcept;
+  void expect_body(BodyFraming framing) noexcept;
 
   PathParams params;
   BodyDecoder body;       // of the request
   bool had_body = false;  // body has to be made anew for the next request
-  std::string head_text;  // the head under way, at rest while the stream's buffer moves on
+  HeadText head_text;
   std::string out;        // responses that have not been sent
   RequestParser parser;
 };
@@ -63,7 +76,7 @@ struct ServerState {
 
   Application application;
   ServeOptions options;  // its `host` has ended
-  ResponseStart start;
+  ResponseHeads heads;
   List connections;
   std::vector<std::unique_ptr<Exchange>> spare;  // last in, first out
   bool closing = false;
@@ -103,6 +116,7 @@ class Connection final : public ListNode {
   class Call;
 
   Progress parse();
+  void take_exchange();
   void rest() noexcept;
   void begin_request();
   Coro<Response> start(Handler* handler);

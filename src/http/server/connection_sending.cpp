@@ -21,10 +21,8 @@ void Connection::append_head(const Response& response, std::int64_t length) {
   const bool old = head().version() == Version::http_1_0;
   chunked_ = length < 0 && !old && may_have_body(response.status());
   if (length < 0 && old) keep_alive_ = false;
-  auto& out = exchange_->out;
   const auto persistence = !keep_alive_ ? Persistence::close : old ? Persistence::keep_alive : Persistence::unsaid;
-  server_.start.append_to(out, response.status());
-  append_fields(out, response, length, chunked_, persistence);
+  server_.heads.append_to(exchange_->out, response, length, chunked_, persistence);
 }
 
 void Connection::append_response(const Response& response) {

@@ -16,23 +16,22 @@ namespace eddy::http::detail {
 /// What a response says about the connection.
 enum class Persistence : std::uint8_t { unsaid, close, keep_alive };
 
-/// The status line and Date; those of a 200 are made once a second. Responses that leave together share the date of the
-/// first.
-class ResponseStart {
+/// Writes heads. Those of a 200 without fields of its own differ in their length alone: what stands before it is made once a
+/// second. Responses that leave together share the date of the first.
+class ResponseHeads {
  public:
-  ResponseStart() { look_at_clock(); }
-  void append_to(std::string& out, int status);
+  ResponseHeads() { look_at_clock(); }
+  /// A whole head, with its empty line. `length` -1: unknown, `chunked` tells how the body is framed then.
+  void append_to(std::string& out, const Response& response, std::int64_t length, bool chunked, Persistence persistence);
 
  private:
   void look_at_clock();
 
   DateField date_;
   std::chrono::sys_seconds now_ = std::chrono::sys_seconds::min();
-  std::string ok_;
+  std::string plain_[Response::kKinds];
 };
 
-/// All fields but Date, and the empty line. `length` -1: unknown, `chunked` tells how it is framed then.
-void append_fields(std::string& out, const Response& response, std::int64_t length, bool chunked, Persistence persistence);
 void append_chunk_head(std::string& out, std::size_t size);
 
 /// Neither 1xx nor 204 nor 304.

@@ -17,7 +17,9 @@ struct Routes {
   std::vector<std::unique_ptr<Middleware>> middlewares;
 };
 
-/// Fills in `params` and gives the handler, or null: then `answer` is the 404, 405 or OPTIONS response.
-Handler* find_handler(const Routes& routes, const RequestHead& head, PathParams& params, Response& answer);
+/// Fills in `params` and gives the handler, or null.
+Handler* find_handler(const Routes& routes, const RequestHead& head, PathParams& params);
+/// Answers what has no handler: 404, 405, or OPTIONS.
+Response unrouted_response(const Routes& routes, const RequestHead& head);
 
 }  // namespace eddy::http::detail
