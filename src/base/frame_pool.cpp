@@ -11,7 +11,8 @@
 
 namespace eddy::detail {
 
-constinit thread_local FramePool frame_pool{};
+constinit const PoolBlock pool_shut{nullptr, 0};
+constinit thread_local FramePool frame_pool;
 
 namespace {
 
@@ -22,11 +23,9 @@ constinit thread_local bool pool_closed = false;  // what dies goes to malloc
 
 void empty_pool() noexcept {
   for (std::size_t index = 0; index < kPoolClasses; ++index) {
-    while (auto* block = frame_pool.free_blocks[index]) {
-      frame_pool.free_blocks[index] = block->next;
-      std::free(block);
-    }
-    frame_pool.room[index] = 0;
+    auto*& list = frame_pool.free_blocks[index];
+    while (list->next) std::free(std::exchange(list, list->next));
+    list = const_cast<PoolBlock*>(&pool_shut);
   }
 }
 
@@ -43,41 +42,47 @@ thread_local PoolOwner pool_owner;
 
 #if EDDY_POOLS
 
-constexpr std::int32_t capacity(std::size_t index) noexcept {
+constexpr std::int64_t capacity(std::size_t index) noexcept {
   constexpr std::size_t kBytesHeld = 256 * 1024;
-  return static_cast<std::int32_t>(kBytesHeld / kPoolGrain / (index + 1));
+  return static_cast<std::int64_t>(kBytesHeld / kPoolGrain / (index + 1));
 }
+
+// The ends of lists, by class: nobody writes to them.
+constexpr struct Ends {
+  constexpr Ends() noexcept : of{} {
+    for (std::size_t index = 0; index < kPoolClasses; ++index) of[index] = {nullptr, capacity(index)};
+  }
+  PoolBlock of[kPoolClasses];
+} kEnds;
+PoolBlock* end_of(std::size_t index) noexcept { return const_cast<PoolBlock*>(&kEnds.of[index]); }
 
 // Where threads that free more than they make leave blocks for those that make more than they free: posts from a worker
 // to a loop, say. A chain of them changes hands at once, so that neither asks malloc, whose arena both would wait for.
 // Nobody waits here: who finds it locked goes to malloc. [Bonwick and Adams, "Magazines and Vmem", 2001]
 class Depot {
  public:
-  using Block = FramePool::Block;
-
-  static constexpr bool serves(std::size_t index) noexcept { return index > 0 && index < kPoolClasses; }
   /// How many blocks make a chain.
-  static constexpr std::int32_t length(std::size_t index) noexcept {
-    return static_cast<std::int32_t>((kChainBytes + pool_block_size(index) - 1) / pool_block_size(index));
+  static constexpr std::int64_t length(std::size_t index) noexcept {
+    return static_cast<std::int64_t>((kChainBytes + pool_block_size(index) - 1) / pool_block_size(index));
   }
 
   /// False: it is full, or somebody else is here.
-  bool give(std::size_t index, Block* chain) noexcept {
+  bool give(std::size_t index, PoolBlock* chain) noexcept {
     const std::unique_lock lock(mutex_, std::try_to_lock);
     if (!lock || bytes_ >= kMostBytes) return false;
-    bytes_ += length(index) * pool_block_size(index);
-    link(chain).after = chains_[index].load(std::memory_order_relaxed);
+    bytes_ += static_cast<std::size_t>(length(index)) * pool_block_size(index);
+    after(chain) = chains_[index].load(std::memory_order_relaxed);
     chains_[index].store(chain, std::memory_order_relaxed);
     return true;
   }
   /// Null: there is none.
-  Block* take(std::size_t index) noexcept {
+  PoolBlock* take(std::size_t index) noexcept {
     if (!chains_[index].load(std::memory_order_relaxed)) return nullptr;
     const std::unique_lock lock(mutex_, std::try_to_lock);
-    Block* const chain = lock ? chains_[index].load(std::memory_order_relaxed) : nullptr;
+    auto* const chain = lock ? chains_[index].load(std::memory_order_relaxed) : nullptr;
     if (!chain) return nullptr;
-    bytes_ -= length(index) * pool_block_size(index);
-    chains_[index].store(link(chain).after, std::memory_order_relaxed);
+    bytes_ -= static_cast<std::size_t>(length(index)) * pool_block_size(index);
+    chains_[index].store(after(chain), std::memory_order_relaxed);
     return chain;
   }
 
@@ -85,29 +90,27 @@ class Depot {
   static constexpr std::size_t kChainBytes = 16 * 1024;
   static constexpr std::size_t kMostBytes = 4 * 1024 * 1024;
 
-  // What the first block of a chain holds.
-  struct Link : Block {
-    Block* after;  // the next chain
-  };
-  static Link& link(Block* chain) noexcept { return *static_cast<Link*>(chain); }
+  // The next chain, behind the first block's own two words.
+  static PoolBlock*& after(PoolBlock* chain) noexcept { return *reinterpret_cast<PoolBlock**>(chain + 1); }
 
   std::mutex mutex_;
-  std::atomic<Block*> chains_[kPoolClasses] = {};
+  std::atomic<PoolBlock*> chains_[kPoolClasses] = {};
   std::size_t bytes_ = 0;
 };
 constinit Depot depot;
 
-// Puts a chain of a full list's blocks into the depot, or back to malloc.
+// Puts a chain of a full list's blocks, which becomes a list of its own, into the depot, or back to malloc.
 void give_chain(std::size_t index) noexcept {
-  const auto length = Depot::length(index);
-  auto& pool = frame_pool;
-  auto* const chain = pool.free_blocks[index];
+  auto& list = frame_pool.free_blocks[index];
+  auto* const chain = list;
   auto* last = chain;
-  for (std::int32_t i = 1; i < length; ++i) last = last->next;
-  pool.free_blocks[index] = std::exchange(last->next, nullptr);
-  pool.room[index] += length;
+  for (auto left = Depot::length(index);; last = last->next) {
+    last->room = capacity(index) - left;
+    if (--left == 0) break;
+  }
+  list = std::exchange(last->next, end_of(index));
   if (depot.give(index, chain)) return;
-  for (auto* block = chain; block;) std::free(std::exchange(block, block->next));
+  for (auto* block = chain; block->next;) std::free(std::exchange(block, block->next));
 }
 
 #endif
@@ -147,10 +150,9 @@ void* pool_refill(std::size_t bytes) {
   pool_owner.touch();
   const auto index = pool_class(bytes);
 #if EDDY_POOLS
-  if (Depot::serves(index) && !pool_closed) {
+  if (index < kPoolClasses && !pool_closed) {
     if (auto* chain = depot.take(index)) {
       frame_pool.free_blocks[index] = chain->next;
-      frame_pool.room[index] = capacity(index) - (Depot::length(index) - 1);
       return chain;
     }
   }
@@ -166,10 +168,14 @@ void pool_spill(void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #if EDDY_POOLS
   const auto index = pool_class(bytes);
   if (index < kPoolClasses && !pool_closed) {
-    auto& pool = frame_pool;
-    if (!pool.free_blocks[index]) pool.room[index] = capacity(index);
-    else if (Depot::serves(index)) give_chain(index);
-    if (pool.room[index] > 0) return pool_deallocate(memory, bytes);
+    auto*& list = frame_pool.free_blocks[index];
+    if (list == &pool_shut) {
+      pool_owner.touch();
+      list = end_of(index);
+    } else {
+      give_chain(index);
+    }
+    return pool_deallocate(memory, bytes);
   }
 #endif
   std::free(memory);

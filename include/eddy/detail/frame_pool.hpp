@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define EDDY_POOLS 0
@@ -27,16 +28,23 @@ namespace eddy::detail {
 inline constexpr std::size_t kPoolGrain = 16;                   // bytes between size classes
 inline constexpr std::size_t kPoolClasses = 4096 / kPoolGrain;  // larger blocks are malloc's
 
-// 8, 24, 40, … bytes: malloc puts 8 bytes in front of a block and rounds the sum up to 16.
-constexpr std::size_t pool_class(std::size_t bytes) { return (bytes + kPoolGrain / 2 - 1) / kPoolGrain; }
+// 24, 40, 56, … bytes: malloc puts 8 bytes in front of a block and rounds the sum up to 16.
+constexpr std::size_t pool_class(std::size_t bytes) { return bytes <= 8 ? 1 : (bytes + kPoolGrain / 2 - 1) / kPoolGrain; }
 constexpr std::size_t pool_block_size(std::size_t index) { return index * kPoolGrain + kPoolGrain / 2; }
 
+// A free block knows the list below it, so nothing else has to count: the length is not a variable that each block that
+// comes or goes has to wait for.
+struct PoolBlock {
+  PoolBlock* next;    // null: this is no block, but the list's end
+  std::int64_t room;  // for how many more above this one
+};
+extern const PoolBlock pool_shut;  // the end of a list that takes no blocks, or none yet
+
 struct FramePool {
-  struct Block {
-    Block* next;
-  };
-  Block* free_blocks[kPoolClasses];
-  std::int32_t room[kPoolClasses];  // for how many more; 0 until the first one comes
+  constexpr FramePool() noexcept {
+    for (auto*& list : free_blocks) list = const_cast<PoolBlock*>(&pool_shut);
+  }
+  PoolBlock* free_blocks[kPoolClasses];
 };
 extern constinit thread_local FramePool frame_pool;
 
@@ -47,10 +55,10 @@ inline void* pool_allocate(std::size_t bytes) {
 #if EDDY_POOLS
   const std::size_t index = pool_class(bytes);
   if (index < kPoolClasses) [[likely]] {
-    auto& pool = frame_pool;
-    if (auto* block = pool.free_blocks[index]) [[likely]] {
-      pool.free_blocks[index] = block->next;
-      ++pool.room[index];
+    auto*& list = frame_pool.free_blocks[index];
+    auto* const block = list;
+    if (block->next) [[likely]] {
+      list = block->next;
       return block;
     }
   }
@@ -62,14 +70,12 @@ inline void pool_deallocate(void* memory, std::size_t bytes) noexcept {
 #if EDDY_POOLS
   const std::size_t index = pool_class(bytes);
   if (index < kPoolClasses) [[likely]] {
-    auto& pool = frame_pool;
-    if (--pool.room[index] >= 0) [[likely]] {
-      auto* block = static_cast<FramePool::Block*>(memory);
-      block->next = pool.free_blocks[index];
-      pool.free_blocks[index] = block;
+    auto*& list = frame_pool.free_blocks[index];
+    const auto room = list->room - 1;
+    if (room >= 0) [[likely]] {
+      list = ::new (memory) PoolBlock{list, room};
       return;
     }
-    ++pool.room[index];
   }
 #endif
   pool_spill(memory, bytes);
