@@ -85,16 +85,21 @@ std::int64_t Loop::arm_after(WaitNode& timer, std::int64_t delay) {
 inline bool Loop::signals_pending() const noexcept { return signals && signals->pending(); }
 
 inline void Loop::run_ready() {
-  if (instruments || hooks) [[unlikely]] return run_each([this, watch = instruments](ReadyNode& node) {
-    if (watch) watch->before(node);
+  const auto run_other = [this](ReadyNode& node) {
+    this_thread.task = nullptr;
     node.run(node, Dispatch::run);
     ++others_run;
+  };
+  if (instruments || hooks) [[unlikely]] return run_each([&run_other, watch = instruments](ReadyNode& node) {
+    if (watch) watch->before(node);
+    run_other(node);
+    this_thread.task = nullptr;
     if (watch) watch->after(node);
   });
-  run_each([this](ReadyNode& node) {
-    if (node.run == &TaskCore::step) [[likely]] return static_cast<TaskCore&>(node).run_step();
-    node.run(node, Dispatch::run);
-    ++others_run;
+  run_each([&run_other](ReadyNode& node) {
+    if (node.run == &TaskCore::step) [[likely]] return static_cast<TaskCore&>(node).resume();
+    if (node.run == &TaskCore::begin) [[likely]] return static_cast<TaskCore&>(node).run_step();
+    run_other(node);
   });
 }
 
@@ -110,6 +115,7 @@ inline void Loop::run_each(Run run) {
     __atomic_store_n(&nodes_run, ++count, __ATOMIC_RELAXED);  // watchers look at it
     if (break_off_) [[unlikely]] break;
   }
+  this_thread.task = nullptr;
   ready.put_back(node);
 }
 

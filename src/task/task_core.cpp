@@ -22,7 +22,7 @@ TaskCore::TaskCore(LoopCore* owner, const FutureOps* table, std::coroutine_handl
   root = root_frame.address();
   flags = kIsTask;
   references = 2;  // the first handle's, and the loop's until the task ends
-  run = &TaskCore::step;
+  run = &TaskCore::begin;
   loop->all_tasks.push_back(static_cast<TaskListNode&>(*this));
   ++loop->tasks_made;
 }
@@ -35,6 +35,7 @@ void TaskCore::drop_extra() noexcept { delete extra; }
   retain();
   owner.hooks->before_step(*this);
   run_step();
+  this_thread.task = nullptr;
   if (owner.hooks) owner.hooks->after_step(*this);
   release();
 }
@@ -58,8 +59,22 @@ void TaskCore::step(ReadyNode& node, Dispatch how) noexcept {
   ++owner.steps_called;
 }
 
+void TaskCore::begin(ReadyNode& node, Dispatch how) noexcept { step(node, how); }
+
+// A coroutine that its parent had suspended for has ended; or the task asked for its own cancellation before it came to wait.
+void TaskCore::go_on() noexcept {
+  while (flags & kContinue) {
+    flags &= static_cast<std::uint8_t>(~kContinue);
+    std::exchange(resume_point, nullptr).resume();
+  }
+  this_thread.task = nullptr;
+  if (!resume_point || (flags & (kMustCancel | kWaiting)) != (kMustCancel | kWaiting)) return;
+  if (WaitNode::ops->cancel(*this) == CancelResult::accepted) flags &= static_cast<std::uint8_t>(~kMustCancel);
+}
+
 // A task that is cancelled before its first step runs nothing: its parameters are destroyed.
 void TaskCore::end_unstarted() noexcept {
+  this_thread.task = nullptr;
   auto frame = std::coroutine_handle<PromiseBase>::from_address(root);
   auto message = take_cancellation();
   const QuietDestruction quiet;

@@ -12,18 +12,18 @@ import re
 import measure
 
 BUDGET = {
-    "yield": 108,
-    "await": 126,
-    "task": 319,
+    "yield": 100,
+    "await": 124,
+    "task": 314,
     "gather": 455,
     "queue": 85,
-    "lock": 342,
-    "future": 500,
-    "timer": 261,
+    "lock": 326,
+    "future": 498,
+    "timer": 259,
     "generator": 59,
-    "echo": 2004,
-    "request": 4298,
-    "pipelined": 28013,
+    "echo": 1992,
+    "request": 4285,
+    "pipelined": 27969,
 }
 MARGIN = 0.05
 

@@ -212,8 +212,12 @@ struct TaskCore : FutureCore, ReadyNode, WaitNode, TaskListNode {
   }
 
   static void step(ReadyNode& node, Dispatch how) noexcept;
+  /// The same, for a task that has not started: so the loop need not look whether one that it knows by step() has.
+  static void begin(ReadyNode& node, Dispatch how) noexcept;
   /// A step that nobody is told of.
   inline void run_step() noexcept;
+  /// The same, of a task that has started.
+  inline void resume() noexcept;
   /// The first step, at once, inside the task that makes this one.
   void start_eagerly() noexcept;
 
@@ -267,7 +271,7 @@ struct TaskCore : FutureCore, ReadyNode, WaitNode, TaskListNode {
  private:
   void throw_reason();
   void drop_extra() noexcept;
-  inline void resume() noexcept;
+  void go_on() noexcept;
   void run_watched_step() noexcept;
   void end_unstarted() noexcept;
 };
