@@ -28,14 +28,14 @@ struct QueueSources {
 /// What queues of every type share: who waits, how much there is, what is unfinished.
 class QueueBase {
  public:
-  explicit QueueBase(std::size_t maxsize) noexcept : maxsize_(maxsize) { finished_.set(); }
+  explicit QueueBase(std::size_t maxsize) noexcept : maxsize_(maxsize), limit_(maxsize > 0 ? maxsize : kUnbounded) {}
   QueueBase(const QueueBase&) = delete;
   QueueBase& operator=(const QueueBase&) = delete;
 
   /// 0: unbounded.
   std::size_t maxsize() const noexcept { return maxsize_; }
-  std::size_t qsize() const noexcept { return added_ - removed_; }
-  bool empty() const noexcept { return added_ == removed_; }
+  std::size_t qsize() const noexcept { return counts_.size(); }
+  bool empty() const noexcept { return counts_.empty(); }
   bool full() const noexcept { return maxsize_ > 0 && qsize() >= maxsize_; }
 
   /// For as_completed(): the futures whose ends are put here.
@@ -44,28 +44,39 @@ class QueueBase {
   /// What was taken with get() has been dealt with. Throws ValueError if called more often than items came.
   void task_done();
   /// Waits until each item that was put has had its task_done().
-  [[nodiscard("co_await it")]] auto join() noexcept { return finished_.wait(); }
+  auto join() noexcept { return Join(*this); }
 
  protected:
   ~QueueBase() = default;
+
+  class [[nodiscard("co_await it")]] Join : public AcquireAwaiter<Event> {
+   public:
+    explicit Join(QueueBase& queue) noexcept : AcquireAwaiter(queue.finished_), queue_(&queue) {}
+    bool await_ready() const noexcept { return queue_->all_done(); }
+
+   private:
+    QueueBase* queue_;
+  };
 
   enum class Side : bool { get, put };
 
   // Whether a get() or a put() need not wait.
   bool may_get() const {
     if (!empty()) [[likely]] return true;
-    if (shut_down_) refuse_get();
+    if (is_shut_down()) refuse_get();
     return false;
   }
   bool may_put() const {
-    if (shut_down_) [[unlikely]] refuse_put();
-    return !full();
+    if (qsize() < limit_) [[likely]] return true;
+    if (is_shut_down()) refuse_put();
+    return false;
   }
   void enqueue(Side side, TaskCore& task, std::coroutine_handle<> where);
-  void finish_wait(Side side, TaskCore& task);
+  /// Throws CancelledError; gives the queue at which the running task waited.
+  static QueueBase& finish_wait(Side side);
 
   void check_put_now() const {
-    if (shut_down_ || full()) [[unlikely]] refuse_put();
+    if (qsize() >= limit_) [[unlikely]] refuse_put();
   }
   void check_get_now() const {
     if (empty()) [[unlikely]] refuse_get();
@@ -81,32 +92,33 @@ class QueueBase {
     check_thread(line);
     return true;
   }
-  void note_added() noexcept {
-    ++added_;
-    finished_.clear();
-  }
-  void note_removed() noexcept { ++removed_; }
   void wake_next(Side side) noexcept;
   void shut_down() noexcept;
   void discarded(std::size_t items) noexcept;
 
+  ItemCounts counts_;
+
  private:
-  List& waiters(Side side) noexcept { return side == Side::get ? getters_ : putters_; }
+  static constexpr std::size_t kUnbounded = static_cast<std::size_t>(-1);
+  bool is_shut_down() const noexcept { return limit_ == 0; }
+  Ring& waiters(Side side) noexcept { return side == Side::get ? getters_ : putters_; }
+  bool all_done() const noexcept { return finished_items_ == counts_.added; }
+  void tell_joiners();
   [[noreturn]] void refuse_put() const;  // QueueShutDown, QueueFull
   [[noreturn]] void refuse_get() const;  // QueueShutDown, QueueEmpty
   template <Side side>
   static void retry(ReadyNode& node, Dispatch how) noexcept;
   static CancelResult cancel_wait(TaskCore& task) noexcept;
+  static void detach(TaskCore& task) noexcept;
   static void describe_get(const TaskCore& task, Text& text);
   static void describe_put(const TaskCore& task, Text& text);
   static void visit_sources(const TaskCore& task, AwaitVisitor& visitor);
   static const WaitOps kGetOps, kPutOps;
 
   std::size_t maxsize_;
-  std::size_t added_ = 0, removed_ = 0;  // ever
-  std::size_t finished_items_ = 0;       // of those that were added
-  bool shut_down_ = false;
-  List getters_, putters_;
+  std::size_t limit_;  // of how many items put() adds one more; 0 once it is shut down
+  std::size_t finished_items_ = 0;  // of those that were added
+  Ring getters_, putters_;
   Event finished_{"the items of a queue to be done"};
   const QueueSources* sources_ = nullptr;
 };
@@ -120,44 +132,42 @@ class BasicQueue : public QueueBase {
   using value_type = T;
   /// Holds up to `maxsize` items; 0: any number.
   explicit BasicQueue(std::size_t maxsize = 0) : QueueBase(maxsize) {}
+  ~BasicQueue() { items_.clear(counts_); }
 
   class [[nodiscard("co_await it")]] Get {
    public:
     explicit Get(BasicQueue& queue) noexcept : queue_(&queue) {}
     bool await_ready() const { return queue_->may_get(); }
     void await_suspend(std::coroutine_handle<> where) {
-      queue_->enqueue(Side::get, current_task_core(), where);
-      waited_ = true;
+      std::exchange(queue_, nullptr)->enqueue(Side::get, current_task_core(), where);
     }
     T await_resume() {
-      if (!waited_) [[likely]] return queue_->take();
-      queue_->finish_wait(Side::get, current_task_core());
-      return queue_->get_nowait();
+      if (queue_) [[likely]] return queue_->take();
+      return static_cast<BasicQueue&>(finish_wait(Side::get)).get_nowait();
     }
 
    private:
-    BasicQueue* queue_;
-    bool waited_ = false;
+    BasicQueue* queue_;  // null: it waited
   };
 
   class [[nodiscard("co_await it")]] Put {
    public:
     Put(BasicQueue& queue, T item) : queue_(&queue), item_(std::move(item)) {}
-    bool await_ready() const { return queue_->may_put(); }
+    bool await_ready() {
+      if (!queue_->may_put()) [[unlikely]] return false;
+      queue_->add(std::move(item_));
+      return true;
+    }
     void await_suspend(std::coroutine_handle<> where) {
-      queue_->enqueue(Side::put, current_task_core(), where);
-      waited_ = true;
+      std::exchange(queue_, nullptr)->enqueue(Side::put, current_task_core(), where);
     }
     void await_resume() {
-      if (!waited_) [[likely]] return queue_->add(std::move(item_));
-      queue_->finish_wait(Side::put, current_task_core());
-      queue_->put_nowait(std::move(item_));
+      if (!queue_) [[unlikely]] static_cast<BasicQueue&>(finish_wait(Side::put)).put_nowait(std::move(item_));
     }
 
    private:
-    BasicQueue* queue_;
+    BasicQueue* queue_;  // null: it waited
     T item_;
-    bool waited_ = false;
   };
 
   /// Waits for an item and takes it. A cancelled get() loses none. Throws QueueShutDown.
@@ -182,7 +192,7 @@ class BasicQueue : public QueueBase {
     check_shutdown_now();
     if (immediate) {
       const auto left = qsize();
-      items_.clear();
+      items_.clear(counts_);
       discarded(left);
     }
     shut_down();
@@ -191,17 +201,21 @@ class BasicQueue : public QueueBase {
  private:
   // For who knows that there is one, and that there is room.
   T take() {
-    const bool wakes = is_waited_at(Side::put);
-    T item = items_.take();
-    note_removed();
-    if (wakes) [[unlikely]] wake_next(Side::put);
-    return item;
+    if (is_waited_at(Side::put)) [[unlikely]] return take_and_wake();
+    return items_.take(counts_);
   }
   void add(T&& item) {
-    const bool wakes = is_waited_at(Side::get);
-    items_.add(std::move(item));
-    note_added();
-    if (wakes) [[unlikely]] wake_next(Side::get);
+    if (is_waited_at(Side::get)) [[unlikely]] return add_and_wake(std::move(item));
+    items_.add(counts_, std::move(item));
+  }
+  [[gnu::noinline]] T take_and_wake() {
+    T item = items_.take(counts_);
+    wake_next(Side::put);
+    return item;
+  }
+  [[gnu::noinline]] void add_and_wake(T&& item) {
+    items_.add(counts_, std::move(item));
+    wake_next(Side::get);
   }
 
   Items items_;
@@ -210,26 +224,33 @@ class BasicQueue : public QueueBase {
 template <class T>
 class FifoItems {
  public:
-  void add(T&& item) { items_.push_back(std::move(item)); }
-  T take() { return items_.pop_front(); }
-  void clear() noexcept { items_.clear(); }
+  void add(ItemCounts& counts, T&& item) { ring_.push_back(counts, std::move(item)); }
+  T take(ItemCounts& counts) { return ring_.pop_front(counts); }
+  void clear(ItemCounts& counts) noexcept { ring_.clear(counts); }
 
  private:
-  RingBuffer<T> items_;
+  ItemRing<T> ring_;
 };
 
 template <class T>
 class LifoItems {
  public:
-  void add(T&& item) { items_.push_back(std::move(item)); }
-  T take() {
+  void add(ItemCounts& counts, T&& item) {
+    items_.push_back(std::move(item));
+    ++counts.added;
+  }
+  T take(ItemCounts& counts) {
     T item = std::move(items_.back());
     items_.pop_back();
+    ++counts.removed;
     return item;
   }
-  void clear() noexcept { items_.clear(); }
+  void clear(ItemCounts& counts) noexcept {
+    items_.clear();
+    counts.removed = counts.added;
+  }
 
- private:
+ protected:
   std::vector<T> items_;
 };
 
@@ -240,24 +261,22 @@ struct LessThan {
   }
 };
 
+/// The last item is the first of a heap.
 template <class T, class Less>
-class PriorityItems {
+class PriorityItems : public LifoItems<T> {
  public:
-  void add(T&& item) {
-    items_.push_back(std::move(item));
+  void add(ItemCounts& counts, T&& item) {
+    LifoItems<T>::add(counts, std::move(item));
     std::push_heap(items_.begin(), items_.end(), after);
   }
-  T take() {
+  T take(ItemCounts& counts) {
     std::pop_heap(items_.begin(), items_.end(), after);
-    T item = std::move(items_.back());
-    items_.pop_back();
-    return item;
+    return LifoItems<T>::take(counts);
   }
-  void clear() noexcept { items_.clear(); }
 
  private:
+  using LifoItems<T>::items_;
   static bool after(const T& a, const T& b) { return Less()(b, a); }
-  std::vector<T> items_;
 };
 
 }  // namespace detail

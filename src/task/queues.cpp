@@ -9,12 +9,8 @@
 
 namespace eddy::detail {
 
-const WaitOps QueueBase::kGetOps{&cancel_wait,
-                                 [](TaskCore& task) noexcept {
-                                   if (task.WaitNode::is_linked()) task.WaitNode::unlink();
-                                 },
-                                 &describe_get, nullptr, &visit_sources, "queue get"};
-const WaitOps QueueBase::kPutOps{kGetOps.cancel, kGetOps.detach, &describe_put, nullptr, nullptr, "queue put"};
+const WaitOps QueueBase::kGetOps{&cancel_wait, &detach, &describe_get, nullptr, &visit_sources, "queue get"};
+const WaitOps QueueBase::kPutOps{&cancel_wait, &detach, &describe_put, nullptr, nullptr, "queue put"};
 
 void QueueBase::enqueue(Side side, TaskCore& task, std::coroutine_handle<> where) {
   auto& line = waiters(side);
@@ -34,7 +30,7 @@ void QueueBase::retry(ReadyNode& node, Dispatch how) noexcept {
   if (how == Dispatch::discard) return;
   auto& queue = *static_cast<QueueBase*>(task.object);
   const bool may_go_on = side == Side::get ? !queue.empty() : !queue.full();
-  if (may_go_on || queue.shut_down_ || task.must_throw()) return TaskCore::step(task, how);
+  if (may_go_on || queue.is_shut_down() || task.must_throw()) return TaskCore::step(task, how);
   task.flags |= kWaiting;
   queue.waiters(side).push_back(static_cast<WaitNode&>(task));
 }
@@ -43,48 +39,62 @@ void QueueBase::wake_next(Side side) noexcept {
   auto& line = waiters(side);
   if (line.empty()) return;
   auto& task = task_of(*line.front());
-  task.WaitNode::unlink();
+  line.remove(static_cast<WaitNode&>(task));
   task.run = side == Side::get ? &retry<Side::get> : &retry<Side::put>;
   task.wake();
 }
 
 CancelResult QueueBase::cancel_wait(TaskCore& task) noexcept {
-  task.WaitNode::unlink();
+  detach(task);
   task.wake_cancelled();
   return CancelResult::accepted;
 }
 
-void QueueBase::finish_wait(Side side, TaskCore& task) {
-  if (!task.must_throw()) return;
+void QueueBase::detach(TaskCore& task) noexcept {
+  auto& queue = *static_cast<QueueBase*>(task.object);
+  auto& line = queue.waiters(task.WaitNode::ops == &kGetOps ? Side::get : Side::put);
+  if (task.WaitNode::is_linked()) line.remove(static_cast<WaitNode&>(task));
+}
+
+QueueBase& QueueBase::finish_wait(Side side) {
+  auto& task = current_task_core();
+  auto& queue = *static_cast<QueueBase*>(task.object);
+  if (!task.must_throw()) return queue;
   // Woken, then cancelled: what it was woken for is the next one's.
   const bool was_woken = !(task.flags & kWaitCancelled);
-  if (was_woken && (side == Side::get ? !empty() : !full())) wake_next(side);
+  if (was_woken && (side == Side::get ? !queue.empty() : !queue.full())) queue.wake_next(side);
   task.throw_cancelled();
 }
 
 void QueueBase::refuse_put() const {
-  if (shut_down_) throw QueueShutDown();
+  if (is_shut_down()) throw QueueShutDown();
   throw QueueFull();
 }
 
 void QueueBase::refuse_get() const {
-  if (shut_down_) throw QueueShutDown();
+  if (is_shut_down()) throw QueueShutDown();
   throw QueueEmpty();
 }
 
 void QueueBase::task_done() {
-  if (finished_items_ == added_) throw ValueError("task_done() was called more often than items were put");
-  if (++finished_items_ == added_) finished_.set();
+  if (all_done()) throw ValueError("task_done() was called more often than items were put");
+  ++finished_items_;
+  if (all_done()) tell_joiners();
+}
+
+// The event is set for those who wait alone: who comes later looks whether all is done.
+void QueueBase::tell_joiners() {
+  finished_.set();
+  finished_.clear();
 }
 
 void QueueBase::discarded(std::size_t items) noexcept {
-  removed_ = added_;
-  finished_items_ += std::min(items, added_ - finished_items_);
-  if (finished_items_ == added_) finished_.set();
+  finished_items_ += std::min(items, counts_.added - finished_items_);
+  if (all_done()) tell_joiners();
 }
 
 void QueueBase::shut_down() noexcept {
-  shut_down_ = true;
+  limit_ = 0;
   while (!getters_.empty()) wake_next(Side::get);
   while (!putters_.empty()) wake_next(Side::put);
 }

@@ -16,7 +16,7 @@ BUDGET = {
     "await": 124,
     "task": 314,
     "gather": 455,
-    "queue": 85,
+    "queue": 68,
     "lock": 326,
     "future": 498,
     "timer": 259,

@@ -338,7 +338,8 @@ inline void TaskCore::wake() noexcept {
 /// Throws RuntimeError if `loop` runs on another thread than this.
 void check_loop_thread(const LoopCore& loop);
 /// Throws RuntimeError if the loop of the tasks that wait in `waiters` runs on another thread: before one is woken.
-inline void check_thread(const List& waiters);
+template <class Waiters>
+void check_thread(const Waiters& waiters);
 
 inline TaskCore& task_in_list(ListNode& node) noexcept {
   return static_cast<TaskCore&>(static_cast<TaskListNode&>(node));
@@ -346,7 +347,8 @@ inline TaskCore& task_in_list(ListNode& node) noexcept {
 inline TaskCore& task_of(WaitNode& node) noexcept { return static_cast<TaskCore&>(node); }
 inline TaskCore& task_of(ListNode& node) noexcept { return static_cast<TaskCore&>(static_cast<WaitNode&>(node)); }
 
-inline void check_thread(const List& waiters) {
+template <class Waiters>
+void check_thread(const Waiters& waiters) {
   if (waiters.empty()) return;
   const auto* loop = task_of(*waiters.front()).loop;
   if (loop != this_thread.loop) [[unlikely]] check_loop_thread(*loop);
