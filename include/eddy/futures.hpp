@@ -3,6 +3,7 @@
 
 #include <eddy/detail/task_core.hpp>
 #include <eddy/detail/future_await.hpp>
+#include <eddy/detail/references.hpp>
 #include <exception>
 #include <string_view>
 #include <type_traits>
@@ -134,10 +135,10 @@ class Future {
   explicit Future(FutureBox* box) noexcept : box_(box) {}
 
   void retain() const noexcept {
-    if (box_) __atomic_add_fetch(&box_->references, 1, __ATOMIC_RELAXED);
+    if (box_) detail::add_reference(box_->references);
   }
   void release() noexcept {
-    if (box_ && __atomic_sub_fetch(&box_->references, 1, __ATOMIC_ACQ_REL) == 0) box_->destroy();
+    if (box_ && detail::drop_reference(box_->references)) box_->destroy();
   }
 
   FutureBox* box_ = nullptr;

@@ -6,6 +6,7 @@
 #include <eddy/concurrent.hpp>
 #include <eddy/coro.hpp>
 #include <eddy/detail/concurrent_await.hpp>
+#include <eddy/detail/references.hpp>
 #include <eddy/detail/smart_pointers.hpp>
 #include <eddy/events.hpp>
 #include <eddy/limiter.hpp>
@@ -46,9 +47,9 @@ class ThreadWait : public ReadyNode {
   bool begin() noexcept;  // false: the wait was cancelled before the job began
   void post_end() noexcept;
   void drop() noexcept;
-  void retain() noexcept { __atomic_add_fetch(&references_, 1, __ATOMIC_RELAXED); }
+  void retain() noexcept { add_reference(references_); }
   void release() noexcept {
-    if (__atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) == 0) delete this;
+    if (drop_reference(references_)) delete this;
   }
 
  protected:

@@ -14,7 +14,7 @@ const WaitOps ConcurrentWait::kOps{&cancel_wait, &detach_wait, &describe_wait, n
 class ConcurrentWait::Callback {
  public:
   explicit Callback(ConcurrentWait& wait) noexcept : wait_(&wait) {
-    __atomic_add_fetch(&wait.references_, 1, __ATOMIC_RELAXED);
+    add_reference(wait.references_);
   }
   Callback(Callback&& other) noexcept : wait_(std::exchange(other.wait_, nullptr)) {}
   Callback& operator=(Callback&&) = delete;
@@ -49,7 +49,7 @@ void ConcurrentWait::future_is_done() noexcept {
   std::atomic_ref stage(stage_);
   Stage expected = Stage::waiting;
   if (!stage.compare_exchange_strong(expected, Stage::posting, std::memory_order_acq_rel)) return;
-  __atomic_add_fetch(&references_, 1, __ATOMIC_RELAXED);
+  add_reference(references_);
   try {
     Loop::of(*loop_).post(*this);
   } catch (...) {

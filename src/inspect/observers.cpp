@@ -121,7 +121,7 @@ void Observers::after_io_wait(std::int64_t timeout) noexcept {
 void Observers::before(ReadyNode& node) noexcept {
   callback_ = nullptr;
   if (node.run == &CallbackCore::run_ready) {
-    callback_ = reinterpret_cast<const void*>(static_cast<CallbackCore&>(node).callable_ops->invoke);
+    callback_ = reinterpret_cast<const void*>(static_cast<CallbackCore&>(node).callable().invoke);
   }
   began_ = steady_now();
 }

@@ -34,7 +34,7 @@ void CallbackCore::run_ready(ReadyNode& node, Dispatch how) noexcept {
     self.running = true;
     try {
       const ContextEntry entry(self.context);
-      self.callable_ops->invoke(self);
+      self.callable().invoke(self);
     } catch (...) {
       report_current_exception(self.loop, "a callback threw");
     }
@@ -44,17 +44,13 @@ void CallbackCore::run_ready(ReadyNode& node, Dispatch how) noexcept {
   self.release();
 }
 
-namespace {
-
 // The time has come: into the ready queue, where it runs in its turn. The timer's reference goes along.
-void expire_callback(WaitNode& node) noexcept {
+void CallbackCore::expire(WaitNode& node) noexcept {
   auto& callback = static_cast<CallbackCore&>(node);
   callback.queued = true;
   callback.loop->ready.push(callback);
 }
-constexpr WaitOps kCallbackTimer{nullptr, nullptr, nullptr, &expire_callback};
 
-}  // namespace
 }  // namespace detail
 
 EventLoop::EventLoop(LoopOptions options) : loop_(new Loop(options)) {
@@ -138,7 +134,7 @@ void EventLoop::run_until_done(const AnyTask& task) {
 }
 
 Handle EventLoop::schedule_soon(CallbackCore& node) {
-  node.retain();
+  node.retain_new();
   node.queued = true;
   loop_->ready.push(node);
   return Handle(&node);
@@ -146,20 +142,18 @@ Handle EventLoop::schedule_soon(CallbackCore& node) {
 
 Handle EventLoop::schedule_threadsafe(CallbackCore& node) {
   Handle handle(&node);
-  node.retain();
+  node.retain_new();
   loop_->post(node);
   return handle;
 }
 
 TimerHandle EventLoop::schedule_later(CallbackCore& node, Duration delay) {
-  node.retain();
-  node.WaitNode::ops = &detail::kCallbackTimer;
+  node.retain_new();
   return TimerHandle(&node, loop_->arm_after(node, delay.count()));
 }
 
 TimerHandle EventLoop::schedule_at(CallbackCore& node, std::int64_t when) {
-  node.retain();
-  node.WaitNode::ops = &detail::kCallbackTimer;
+  node.retain_new();
   loop_->arm(node, when);
   return TimerHandle(&node, when);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/contextvars.hpp>
+#include <eddy/detail/references.hpp>
 #include <eddy/events.hpp>
 #include <eddy/exceptions.hpp>
 #include <fmt/format.h>
@@ -12,9 +13,9 @@
 namespace eddy::detail {
 namespace {
 
-void retain_value(ContextValue& value) noexcept { __atomic_add_fetch(&value.references, 1, __ATOMIC_RELAXED); }
+void retain_value(ContextValue& value) noexcept { add_reference(value.references); }
 void release_value(ContextValue& value) noexcept {
-  if (__atomic_sub_fetch(&value.references, 1, __ATOMIC_ACQ_REL) == 0) value.destroy(&value);
+  if (drop_reference(value.references)) value.destroy(&value);
 }
 
 struct Binding {
@@ -45,9 +46,9 @@ struct ContextMap {
   ~ContextMap() {
     for (auto& binding : bindings) release_value(*binding.value);
   }
-  void retain() noexcept { __atomic_add_fetch(&references, 1, __ATOMIC_RELAXED); }
+  void retain() noexcept { add_reference(references); }
   void release() noexcept {
-    if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) delete this;
+    if (drop_reference(references)) delete this;
   }
 };
 
@@ -69,7 +70,7 @@ struct ContextCore : Pooled {
   // A map that nobody else sees.
   ContextMap& own_map() {
     if (!map) map = new ContextMap;
-    if (__atomic_load_n(&map->references, __ATOMIC_ACQUIRE) == 1) return *map;
+    if (is_only_reference(map->references)) return *map;
     auto* copy = new ContextMap(*map);
     map->release();
     map = copy;
@@ -88,9 +89,9 @@ struct ContextCore : Pooled {
   }
 };
 
-void retain_context(ContextCore& context) noexcept { __atomic_add_fetch(&context.references, 1, __ATOMIC_RELAXED); }
+void retain_context(ContextCore& context) noexcept { add_reference(context.references); }
 void release_context(ContextCore& context) noexcept {
-  if (__atomic_sub_fetch(&context.references, 1, __ATOMIC_ACQ_REL) == 0) delete &context;
+  if (drop_reference(context.references)) delete &context;
 }
 
 namespace {

@@ -7,6 +7,7 @@
 #include <eddy/detail/context.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/future_await.hpp>
+#include <eddy/detail/references.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <type_traits>
 #include <utility>
@@ -24,38 +25,45 @@ namespace detail {
 
 /// A callback that is, was or will be scheduled. Counted atomically: handles may cross threads.
 struct CallbackCore : ReadyNode, WaitNode {
-  struct CallableOps {
+  /// What a callback can do, as the timer that it may be, too.
+  struct CallableOps : WaitOps {
     void (*invoke)(CallbackCore&);
     void (*clear)(CallbackCore&) noexcept;    // destroys the callable
     void (*destroy)(CallbackCore&) noexcept;  // frees the node, its callable being cleared
   };
-  CallbackCore(LoopCore& owner, const CallableOps& table) : loop(&owner), callable_ops(&table), context(captured_context()) {
+  CallbackCore(LoopCore& owner, const CallableOps& table) : loop(&owner), context(captured_context()) {
     run = &run_ready;
+    ops = &table;
   }
 
   LoopCore* loop;
-  const CallableOps* callable_ops;
   ContextRef context;
   std::uint32_t references = 1;
   bool cancelled = false;
-  bool spent = false;    // its callable is gone
-  bool repeats = false;  // a descriptor's or a signal's: runs any number of times
-  bool queued = false;   // in the ready queue
-  bool running = false;  // its callable must not be destroyed under it
+  bool queued = false;       // in the ready queue
+  bool spent : 1 = false;    // its callable is gone
+  bool repeats : 1 = false;  // a descriptor's or a signal's: runs any number of times
+  bool running : 1 = false;  // its callable must not be destroyed under it
 
-  void retain() noexcept { __atomic_add_fetch(&references, 1, __ATOMIC_RELAXED); }
+  const CallableOps& callable() const noexcept { return static_cast<const CallableOps&>(*ops); }
+
+  void retain() noexcept { add_reference(references); }
+  /// Of a new one, which no other thread knows.
+  void retain_new() noexcept { ++references; }
   void release() noexcept {
-    if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) callable_ops->destroy(*this);
+    if (drop_reference(references)) callable().destroy(*this);
   }
   void drop_callable() noexcept {
-    if (std::exchange(spent, true)) return;
-    callable_ops->clear(*this);
+    if (spent) return;
+    spent = true;
+    callable().clear(*this);
     context = ContextRef();
   }
   /// It will not run again; what it captured is destroyed at once.
   void cancel() noexcept;
 
   static void run_ready(ReadyNode& node, Dispatch how) noexcept;
+  static void expire(WaitNode& node) noexcept;
 };
 
 template <class F>
@@ -74,6 +82,7 @@ struct Callback final : CallbackCore, Pooled {
   Holder callable_holder;
 
   static constexpr CallableOps kOps{
+      {nullptr, nullptr, nullptr, &expire},
       [](CallbackCore& self) { static_cast<void>(static_cast<Callback&>(self).callable_holder.value()); },
       [](CallbackCore& self) noexcept { static_cast<Callback&>(self).callable_holder.destroy(); },
       [](CallbackCore& self) noexcept {

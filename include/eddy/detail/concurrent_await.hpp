@@ -5,6 +5,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <eddy/concurrent.hpp>
+#include <eddy/detail/references.hpp>
 #include <eddy/detail/smart_pointers.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <utility>
@@ -35,7 +36,7 @@ class ConcurrentWait final : public ReadyNode {
   void future_is_done() noexcept;
   bool leave_future() noexcept;
   void release() noexcept {
-    if (__atomic_sub_fetch(&references_, 1, __ATOMIC_ACQ_REL) == 0) delete this;
+    if (drop_reference(references_)) delete this;
   }
   static void arrived(ReadyNode& node, Dispatch how) noexcept;
   static CancelResult cancel_wait(TaskCore& task) noexcept;

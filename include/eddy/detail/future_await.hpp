@@ -5,6 +5,7 @@
 #include <coroutine>
 #include <eddy/detail/await.hpp>
 #include <eddy/detail/context.hpp>
+#include <eddy/detail/references.hpp>
 #include <eddy/detail/result_slot.hpp>
 #include <eddy/detail/task_core.hpp>
 #include <new>
@@ -143,7 +144,7 @@ struct DoneCallbackCore : DoneNode {
     release();
   }
   void release() noexcept {
-    if (__atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL) == 0) ops_of_kind().destroy(*this);
+    if (drop_reference(references)) ops_of_kind().destroy(*this);
   }
 
  private:

@@ -18,6 +18,7 @@
 #include <eddy/detail/cancelled.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/list.hpp>
+#include <eddy/detail/references.hpp>
 #include <exception>
 #include <utility>
 
@@ -140,11 +141,10 @@ struct FutureCore {
   /// Futures are counted atomically, because callbacks for other threads keep them; tasks are not. A TaskCore knows that.
   void retain() noexcept {
     if (is_task()) ++references;
-    else __atomic_add_fetch(&references, 1, __ATOMIC_RELAXED);
+    else add_reference(references);
   }
   void release() noexcept {
-    const auto left = is_task() ? --references : __atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL);
-    if (left == 0) destroy();
+    if (is_task() ? --references == 0 : drop_reference(references)) destroy();
   }
   void destroy() noexcept {
     if ((flags & kUnread) || !waiters.empty()) [[unlikely]] let_go();
