@@ -84,11 +84,11 @@ void break_promise(FutureCore& core) noexcept {
   core.finish_with_error(std::make_exception_ptr(BrokenPromiseError("the promise was destroyed without a result")));
 }
 
-void FutureCore::rethrow() {
+std::exception_ptr FutureCore::error_to_throw() {
   throw_unless_done();
   flags &= static_cast<std::uint8_t>(~kUnread);
   if (state == FutureState::cancelled && !error) throw CancelledError();
-  std::rethrow_exception(error);
+  return error;
 }
 
 std::exception_ptr FutureCore::failure() const noexcept {

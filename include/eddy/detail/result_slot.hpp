@@ -53,7 +53,7 @@ class ResultSlot {
     if constexpr (std::is_reference_v<T>) return static_cast<T>(*value_);
     else return static_cast<T&&>(value_);
   }
-  [[noreturn]] void rethrow() {
+  [[noreturn, gnu::always_inline]] inline void rethrow() {
     if (outcome_ == Outcome::none) throw_no_result();
     std::rethrow_exception(error_);
   }
@@ -85,7 +85,7 @@ class ResultSlot<void> {
   void take() {
     if (outcome_ != Outcome::value) [[unlikely]] rethrow();
   }
-  [[noreturn]] void rethrow() {
+  [[noreturn, gnu::always_inline]] inline void rethrow() {
     if (outcome_ == Outcome::none) throw_no_result();
     std::rethrow_exception(error_);
   }

@@ -128,8 +128,9 @@ struct FutureCore {
   /// Of a future or of a task. False if it is done.
   bool cancel(std::exception_ptr message) noexcept;
 
-  /// Throws what a failed or cancelled one holds; marks it as seen.
-  [[noreturn]] void rethrow();
+  /// Throws what a failed or cancelled one holds; marks it as seen. In place: each frame that an exception leaves through
+  /// costs half a microsecond.
+  [[noreturn, gnu::always_inline]] inline void rethrow() { std::rethrow_exception(error_to_throw()); }
   /// What rethrow() would throw, or null; does not mark.
   std::exception_ptr failure() const noexcept;
   void throw_unless_done() const;
@@ -158,6 +159,7 @@ struct FutureCore {
   }
 
  private:
+  std::exception_ptr error_to_throw();
   void tell_waiters() noexcept;
   void let_go() noexcept;
 };
