@@ -21,6 +21,7 @@ inline constexpr std::size_t kSpawnBatch = 1'000, kSpawnRounds = 1'000;
 inline constexpr std::size_t kGatherBatch = 100, kGatherRounds = 5'000;
 inline constexpr std::size_t kAwaits = 5'000'000;  // levels in all
 inline constexpr std::size_t kTimers = 1'000'000;
+inline constexpr int kTimerRounds = 3;  // the last is told: by then the memory has been there before
 inline constexpr std::size_t kLateSleepers = 10'000;
 inline constexpr std::size_t kQueueItems = 3'000'000, kQueueRoom = 128;
 inline constexpr std::size_t kLockRounds = 500'000;  // of each of two tasks

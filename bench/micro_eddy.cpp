@@ -48,6 +48,7 @@ Coro<> gathers(const char* name, std::size_t batch, std::size_t rounds) {
   const Stopwatch watch;
   for (std::size_t round = 0; round < rounds; ++round) {
     std::vector<Coro<int>> all;
+    all.reserve(batch);
     for (std::size_t i = 0; i < batch; ++i) all.push_back(number(static_cast<int>(i)));
     for (int value : co_await eddy::gather(std::move(all))) sum += static_cast<std::size_t>(value);
   }
@@ -71,12 +72,14 @@ Coro<> awaits(const char* name, int depth) {
 Coro<> timers() {
   auto& loop = eddy::get_running_loop();
   const auto delays = bench::random_delays(bench::kTimers, 10'000'000'000);
-  std::vector<eddy::TimerHandle> all;
-  all.reserve(bench::kTimers);
-  const Stopwatch watch;
-  for (auto delay : delays) all.push_back(loop.call_later(nanoseconds(delay), [] {}));
-  for (auto& timer : all) timer.cancel();
-  watch.print("timer_arm_cancel", bench::kTimers);
+  for (int round = 1; round <= bench::kTimerRounds; ++round) {
+    std::vector<eddy::TimerHandle> all;
+    all.reserve(bench::kTimers);
+    const Stopwatch watch;
+    for (auto delay : delays) all.push_back(loop.call_later(nanoseconds(delay), [] {}));
+    for (auto& timer : all) timer.cancel();
+    if (round == bench::kTimerRounds) watch.print("timer_arm_cancel", bench::kTimers);
+  }
   co_return;
 }
 

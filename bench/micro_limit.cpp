@@ -327,14 +327,16 @@ void awaits(const char* name, int depth) {
 void timers() {
   const auto delays = bench::random_delays(bench::kTimers, 10'000'000'000);
   const std::unique_ptr<Timer[]> all(new Timer[bench::kTimers]);
-  TimerHeap heap;
-  const Stopwatch watch;
-  for (std::size_t i = 0; i < bench::kTimers; ++i) {
-    all[i].when = now() + delays[i];
-    heap.add(all[i]);
+  for (int round = 1; round <= bench::kTimerRounds; ++round) {
+    TimerHeap heap;
+    const Stopwatch watch;
+    for (std::size_t i = 0; i < bench::kTimers; ++i) {
+      all[i].when = now() + delays[i];
+      heap.add(all[i]);
+    }
+    for (std::size_t i = 0; i < bench::kTimers; ++i) heap.remove(all[i]);
+    if (round == bench::kTimerRounds) watch.print("timer_arm_cancel", bench::kTimers);
   }
-  for (std::size_t i = 0; i < bench::kTimers; ++i) heap.remove(all[i]);
-  watch.print("timer_arm_cancel", bench::kTimers);
 }
 
 // Arming by tasks, and cancelling with an exception that the joining task catches.

@@ -29,19 +29,25 @@ def cpu(runs, name):
     return [run["cpu_us"] for run in runs[name]] if name in runs else None
 
 
+def quickest(runs, names):
+    """The one of `names` that needed the least CPU time; None if none of them ran."""
+    return min((name for name in names if name in runs), key=lambda name: min(cpu(runs, name)), default=None)
+
+
 def cpu_row(workload, runs, limits, **mark):
-    """A row of server CPU times. `limits`: the raw programs, of which the better is the limit."""
-    limits = [name for name in limits if name in runs]
-    limit = min(limits, key=lambda name: min(cpu(runs, name))) if limits else None
-    ours = {"eddy", "eddy protocols", *limits, "raw epoll again"}
-    peers = {name: cpu(runs, name) for name in runs if name not in ours}
-    return row(workload, cpu(runs, "eddy"), cpu(runs, limit) if limit else None, peers, limit or "", **mark)
+    """A row of server CPU times. `limits`: the raw programs, of which the better is the limit, as the better of eddy's two
+    back ends is eddy."""
+    limit, eddy = quickest(runs, limits), quickest(runs, ("eddy", "eddy, io_uring"))
+    beside = {"eddy", "eddy, io_uring", "eddy protocols", *limits, "raw epoll again"}
+    peers = {name: cpu(runs, name) for name in runs if name not in beside}
+    return row(workload + eddy.removeprefix("eddy"), cpu(runs, eddy), cpu(runs, limit) if limit else None, peers, limit or "",
+               **mark)
 
 
 def echo_servers(options):
     binary = lambda name: [os.path.join(options.bin, name), "{port}"]
     own = {"raw epoll": binary("raw_epoll"), "raw io_uring": binary("raw_uring"), "eddy": binary("tcp_echo"),
-           "eddy protocols": binary("protocol_echo")}
+           "eddy, io_uring": ["env", "EDDY_BACKEND=io_uring", *binary("tcp_echo")], "eddy protocols": binary("protocol_echo")}
     return {**server_words(own), **echo_peers(options, 65536), **server_words({"raw epoll again": binary("raw_epoll")})}
 
 
@@ -66,14 +72,16 @@ def echo(options):
         marked, others = marked[:1], []
     text, results = network(options, peers, marked, "message")
     fewer = with_rounds(options, 5 if options.full else 2)
-    beside = {name: words for name, words in peers.items() if name not in ("raw epoll again", "eddy protocols")}
+    marked_only = {"eddy, io_uring", "eddy protocols", "raw epoll again"}
+    beside = {name: words for name, words in peers.items() if name not in marked_only}
     more, other_results = network(fewer, beside, [*others, stream], "message")
     accepted, accept_results = network(fewer, beside, [accepts], "connection")
     results = {**results, **other_results, **accept_results}
-    intro = ("Each connection keeps one message on the way, `raw epoll again` is the same program a second time: what it\n"
-             "differs by is noise. Near 100 % the generator is the limit and the rates say little; the CPU time that the\n"
-             "server needs for a message is the honest number. A stream's message is 1 MiB: its rate is MiB/s each way. A\n"
-             "connection is made, echoes one byte and is reset. Everybody reads up to 64 KiB at a time (eddy and Python 256).\n" + who_takes_two(fewer))
+    intro = ("Each connection keeps one message on the way. `eddy, io_uring` is the same program with `EDDY_BACKEND=io_uring`;\n"
+             "`raw epoll again` the same a second time: what it differs by is noise. Near 100 % the generator is the limit and\n"
+             "the rates say little; the CPU time that the server needs for a message is the honest number. A stream's message is\n"
+             "1 MiB: its rate is MiB/s each way. A connection is made, echoes one byte and is reset. Everybody reads up to 64 KiB\n"
+             "at a time (eddy and Python 256).\n" + who_takes_two(fewer))
     marks = {"64 connections, 64 bytes": {"at_most": 1.03, "ahead": True}, "512 connections, 64 bytes": {"at_most": 1.03, "ahead": True},
              "64 connections, 16 KiB": {"ahead": True}}
     rows = [cpu_row(f"TCP echo, {name}: server CPU", runs, ["raw epoll", "raw io_uring"], **marks.get(name, {}))

@@ -76,19 +76,23 @@ func batches(name string, batch, rounds int) {
 }
 
 func timers() {
-	const count = 1_000_000
+	const count, rounds = 1_000_000, 3
 	delays, all := make([]time.Duration, count), make([]*time.Timer, count)
 	for i := range delays {
 		delays[i] = time.Duration(rand.Int63n(10e9))
 	}
-	began := time.Now()
-	for i, delay := range delays {
-		all[i] = time.AfterFunc(delay, func() {})
+	for round := 1; round <= rounds; round++ {
+		began := time.Now()
+		for i, delay := range delays {
+			all[i] = time.AfterFunc(delay, func() {})
+		}
+		for _, timer := range all {
+			timer.Stop()
+		}
+		if round == rounds {
+			printSince("timer_arm_cancel", began, count)
+		}
 	}
-	for _, timer := range all {
-		timer.Stop()
-	}
-	printSince("timer_arm_cancel", began, count)
 }
 
 // A goroutine is cancelled through its context: nothing is thrown.
