@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Table 1e: locks, events, conditions, queues.
 #include <atomic>
+#include <latch>
 #include <map>
 #include <random>
 #include <thread>
@@ -12,15 +13,21 @@ using namespace std::chrono_literals;
 PLAIN_THREAD_SEED("SYN-01", "two threads lose updates, two coroutines do not", any_time,
                   "threads lost some: True\ncoroutines: 0") {
   std::atomic<int> counter{0};  // read and written apart, as `n += 1` is in Python
-  auto change = [&](int by) {
-    for (int i = 0; i < 1'000'000; ++i) {
-      const int n = counter.load(std::memory_order_relaxed);
-      counter.store(n + by, std::memory_order_relaxed);
-    }
-  };
   bool lost = false;
   for (int round = 0; round < 50 && !lost; ++round) {
     counter = 0;
+    std::latch was_read(1);
+    auto change = [&](int by) {
+      if (by < 0) was_read.wait();
+      for (int i = 0; i < 1'000'000; ++i) {
+        const int n = counter.load(std::memory_order_relaxed);
+        if (by > 0 && i == 0) {  // the switch just here, for which a busy machine may take its time
+          was_read.count_down();
+          while (counter.load(std::memory_order_relaxed) == n) std::this_thread::yield();
+        }
+        counter.store(n + by, std::memory_order_relaxed);
+      }
+    };
     std::thread up(change, 1), down(change, -1);
     up.join();
     down.join();
