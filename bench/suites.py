@@ -137,7 +137,7 @@ def inside(options):
     """What it costs to be looked into: EDDY_INSPECT=1 and EDDY_DEBUG=1 against neither."""
     modes = {"neither": [], "EDDY_INSPECT=1": ["EDDY_INSPECT=1"], "EDDY_DEBUG=1": ["EDDY_DEBUG=1"], "neither again": []}
     runs = {}
-    for _ in range(options.rounds * (1 if options.rounds <= 2 else 3)):
+    for _ in range(options.rounds * (1 if options.rounds <= 2 else 2)):
         for item in ("yield", "spawn", "await", "queue"):
             for mode, variables in modes.items():
                 command = ["env", *variables, os.path.join(options.bin, "micro_eddy"), item]
@@ -248,16 +248,18 @@ def idle(options):
                  {"raw OpenSSL": program("raw_tls"), "eddy, epoll": tls("epoll"), "eddy, io_uring": tls("io_uring")})]
     rows, measured = [], {}
     for setting, connect, connections, peers in settings:
+        others = min(connections, idle_connections.OF_OTHERS)
+        of = {name: connections if name.startswith(("raw", "eddy")) else others for name in peers}
         for name, command in peers.items():
             server = Server(command)
             try:
-                measured[setting, name] = idle_connections.bytes_each(server, connect, connections)
+                measured[setting, name] = idle_connections.bytes_each(server, connect, of[name])
             except OSError as error:
                 raise SystemExit(f"bench: idle, {setting}, {name}: {error}") from error
             finally:
                 server.stop()
         base = max(measured[setting, next(iter(peers))], 1)
-        rows += [[setting, name, f"{connections:,}", f"{measured[setting, name]:,.0f}", f"{measured[setting, name] / base:.1f}"]
+        rows += [[setting, name, f"{of[name]:,}", f"{measured[setting, name]:,.0f}", f"{measured[setting, name] / base:.1f}"]
                  for name in peers]
     text = ("The growth of the server's private memory by /proc, bytes a connection: user memory alone, the kernel's sockets are\n"
             "not in it. The clients are another process. Asio, tokio and Go have a buffer of 16 KiB a connection, as their\n"

@@ -116,7 +116,7 @@ class QueueBase {
   static const WaitOps kGetOps, kPutOps;
 
   std::size_t maxsize_;
-  std::size_t limit_;  // of how many items put() adds one more; 0 once it is shut down
+  std::size_t limit_;               // put() adds below so many items; 0 once it is shut down
   std::size_t finished_items_ = 0;  // of those that were added
   Ring getters_, putters_;
   Event finished_{"the items of a queue to be done"};

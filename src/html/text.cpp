@@ -12,7 +12,7 @@ namespace {
 // The blanks that pyquery squeezes: HTML's and U+200B.
 std::size_t squeezable_at(std::string_view text, std::size_t at) noexcept {
   if (is_blank(text[at])) return 1;
-  return text.substr(at, 3) == "\u200B" ? 3 : 0;
+  return text[at] == '\xE2' && text.substr(at, 3) == "\u200B" ? 3 : 0;
 }
 
 // Length of the character at the front that Python's str.isspace() accepts, or 0.
@@ -94,13 +94,14 @@ std::string squeezed(std::string_view text) {
   std::string result;
   result.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
-    const auto length = squeezable_at(text, at);
-    if (length == 0) {
-      result += text[at++];
-    } else {
+    if (const auto blank = squeezable_at(text, at)) {
       if (result.empty() || result.back() != ' ') result += ' ';
-      at += length;
+      at += blank;
+      continue;
     }
+    const auto word = at;
+    while (at < text.size() && squeezable_at(text, at) == 0) ++at;
+    result.append(text, word, at - word);
   }
   const auto kept = stripped(result);
   return kept.size() == result.size() ? result : std::string(kept);
