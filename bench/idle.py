@@ -9,7 +9,6 @@ import time
 
 WANTED = 10_000
 LEAST = 1_000
-OF_OTHERS = 4_000  # of servers that are not ours: the bench has twenty minutes
 SPARE = 100  # descriptors for everything else
 
 

@@ -43,7 +43,7 @@ def books(options):
     bare = programs_without_books(options)
     folders = {"without": bare, "eddy": options.bin, "without, again": bare}
     runs = {}
-    for _ in range(options.rounds * (1 if options.quick else 2)):
+    for _ in range(options.rounds * (1 if options.quick else 3)):
         for item in ("yield", "spawn", "await"):
             for name, folder in folders.items():
                 for line in quietest(lambda: (output_of([os.path.join(folder, "micro_eddy"), item], "0"), 0)).splitlines():
