@@ -162,6 +162,11 @@ class Server:
         self.directory.cleanup()
 
 
+def on(backend, *words):
+    """The words of a program of eddy's, on that back end."""
+    return ["env", f"EDDY_BACKEND={backend}", *words]
+
+
 def load(server, command, parse):
     """Runs a generator on core 1 against a server; `parse` gives its rate, total and latencies."""
     def once():

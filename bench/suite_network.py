@@ -8,7 +8,7 @@ import statistics
 import tempfile
 
 import installed
-from measure import Server, cpu_seconds, number, output_of, quietest, spread, table
+from measure import Server, cpu_seconds, number, on, output_of, quietest, spread, table
 from suites import FAR_BEHIND, echo_peers, network, parse_wrk, server_words
 from summary import row
 
@@ -37,8 +37,9 @@ def quickest(runs, names):
 def cpu_row(workload, runs, limits, **mark):
     """A row of server CPU times. `limits`: the raw programs, of which the better is the limit, as the better of eddy's two
     back ends is eddy."""
-    limit, eddy = quickest(runs, limits), quickest(runs, ("eddy", "eddy, io_uring"))
-    beside = {"eddy", "eddy, io_uring", "eddy protocols", *limits, "raw epoll again"}
+    ours = ("eddy", "eddy, io_uring")
+    limit, eddy = quickest(runs, limits), quickest(runs, ours)
+    beside = {*ours, "eddy protocols", *limits, "raw epoll again"}
     peers = {name: cpu(runs, name) for name in runs if name not in beside}
     return row(workload + eddy.removeprefix("eddy"), cpu(runs, eddy), cpu(runs, limit) if limit else None, peers, limit or "",
                **mark)
@@ -47,7 +48,7 @@ def cpu_row(workload, runs, limits, **mark):
 def echo_servers(options):
     binary = lambda name: [os.path.join(options.bin, name), "{port}"]
     own = {"raw epoll": binary("raw_epoll"), "raw io_uring": binary("raw_uring"), "eddy": binary("tcp_echo"),
-           "eddy, io_uring": ["env", "EDDY_BACKEND=io_uring", *binary("tcp_echo")], "eddy protocols": binary("protocol_echo")}
+           "eddy, io_uring": on("io_uring", *binary("tcp_echo")), "eddy protocols": binary("protocol_echo")}
     return {**server_words(own), **echo_peers(options, 65536), **server_words({"raw epoll again": binary("raw_epoll")})}
 
 

@@ -11,7 +11,7 @@ import statistics
 import idle as idle_connections
 import installed
 import syscalls as system_calls
-from measure import Server, load, number, output_of, quietest, spread, table
+from measure import Server, load, number, on, output_of, quietest, spread, table
 from summary import row
 
 
@@ -96,7 +96,7 @@ def parse_wrk(text):
 def back_ends(options):
     """The back ends: what decides which one is the default."""
     def eddy(program, backend):
-        return lambda port, _: ["env", f"EDDY_BACKEND={backend}", os.path.join(options.bin, program), port]
+        return lambda port, _: on(backend, os.path.join(options.bin, program), port)
 
     def raw(program, *words):
         return lambda port, _: [os.path.join(options.bin, program), port, *words]
@@ -238,9 +238,9 @@ def idle(options):
     wanted = idle_connections.LEAST if options.quick else 4_000 if options.rounds <= 2 else idle_connections.WANTED
     count = min(idle_connections.room(), wanted)
     program = lambda *words: lambda port, directory: [*words[:-1], os.path.join(options.bin, words[-1]), port]
-    backend = lambda name, words: program("env", f"EDDY_BACKEND={name}", words)
-    tls = lambda name: lambda port, directory: ["env", f"EDDY_BACKEND={name}", os.path.join(options.bin, "tls_echo"), "serve",
-                                                port, os.path.join(directory, "certificate.pem")]
+    backend = lambda name, server: program(*on(name, server))
+    tls = lambda name: lambda port, directory: on(name, os.path.join(options.bin, "tls_echo"), "serve", port,
+                                                  os.path.join(directory, "certificate.pem"))
     http_raw = lambda port, _: [os.path.join(options.bin, "raw_epoll"), port, "http"]
     settings = [("a stream that waits in a read", idle_connections.plain, count,
                  {"raw epoll": program("raw_epoll"), "eddy, epoll": backend("epoll", "tcp_echo"),

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from measure import Server, table
+from measure import Server, on, table
 
 WARM_UP = 20    # exchanges a connection that are not counted
 COUNTED = 200
@@ -81,7 +81,7 @@ def measure(options):
     if not shutil.which("strace"):
         raise SystemExit("bench: syscalls needs strace; ./dev setup bench installs it")
     program = lambda *words: lambda port, _: [*words[:-1], os.path.join(options.bin, words[-1]), port]
-    eddy = lambda backend, name: program("env", f"EDDY_BACKEND={backend}", name)
+    eddy = lambda backend, name: program(*on(backend, name))
     raw_http = lambda port, _: [os.path.join(options.bin, "raw_epoll"), port, "http"]
     ping = b"x" * 64
     echoed = lambda received: len(received) >= len(ping)

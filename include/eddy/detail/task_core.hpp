@@ -128,8 +128,8 @@ struct FutureCore {
   /// Of a future or of a task. False if it is done.
   bool cancel(std::exception_ptr message) noexcept;
 
-  /// Throws what a failed or cancelled one holds; marks it as seen. In place: each frame that an exception leaves through
-  /// costs half a microsecond.
+  /// Throws what a failed or cancelled one holds; marks it as seen. In place: a function between would be one more frame
+  /// to unwind.
   [[noreturn, gnu::always_inline]] inline void rethrow() { std::rethrow_exception(error_to_throw()); }
   /// What rethrow() would throw, or null; does not mark.
   std::exception_ptr failure() const noexcept;

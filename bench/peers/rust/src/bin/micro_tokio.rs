@@ -82,26 +82,28 @@ async fn awaits(name: &str, depth: usize) {
     assert_eq!(sum, AWAITS);
 }
 
+async fn arm_and_cancel(delays: &[Duration]) {
+    let mut all: Vec<_> = delays.iter().map(|delay| Box::pin(tokio::time::sleep(*delay))).collect();
+    // A sleep is armed when it is first polled.
+    poll_fn(|context| {
+        for sleep in all.iter_mut() {
+            let _ = sleep.as_mut().poll(context);
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
 async fn timers() {
     const TIMERS: usize = 1_000_000;
     const ROUNDS: usize = 3;
     let delays = random_delays(TIMERS, 10_000_000_000);
-    for round in 1..=ROUNDS {
-        let began = Instant::now();
-        let mut all: Vec<_> = delays.iter().map(|delay| Box::pin(tokio::time::sleep(*delay))).collect();
-        // A sleep is armed when it is first polled.
-        poll_fn(|context| {
-            for sleep in all.iter_mut() {
-                let _ = sleep.as_mut().poll(context);
-            }
-            Poll::Ready(())
-        })
-        .await;
-        drop(all);
-        if round == ROUNDS {
-            print_since("timer_arm_cancel", began, TIMERS);
-        }
+    for _ in 1..ROUNDS {
+        arm_and_cancel(&delays).await;
     }
+    let began = Instant::now();
+    arm_and_cancel(&delays).await;
+    print_since("timer_arm_cancel", began, TIMERS);
 }
 
 async fn let_all_start() {
