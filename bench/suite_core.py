@@ -65,7 +65,8 @@ def core(options):
             "same work through their public interfaces, one thread each. A waiting task of the limit is one bare frame.\n"
             "tokio and Go have no exception to throw at what is cancelled: theirs is `cancel_no_throw`. Go has no\n"
             "await: it calls. uvloop's sleeps may end early, which no other's do. asyncio and uvloop take part in two rounds. Of the\n"
-            "million timers, the last of three rounds in a process is told, of two in Python: the memory has been there before.\n\n")
+            "million timers, the last of three rounds in a process is told, of two in Python: the memory has been there before.\n"
+            "Freeing the handles is in nobody's time but tokio's, whose cancellation it is; with it, eddy's ratio is about 1.2.\n\n")
     text += figures_table(runs, list(everyone))
     rows = [row(words, by["eddy"], by["limit"], {name: by.get(name) for name in peers}, at_most=at_most, ahead=ahead)
             for name, words, at_most, ahead in CORE if (by := runs.get(name))]
