@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A page: the tree must hang together, and what is written of it must be UTF-8.
+// A page: the tree must hang together, what is written of it must be UTF-8, and its encoding must not matter where all
+// is ASCII.
 #include <eddy/html.hpp>
 
 #include <cstdint>
@@ -52,10 +53,22 @@ void check(const html::Document& document) {
   (void)document.links();
 }
 
+// Behind a character that is not ASCII, libxml2 takes another way through the rest.
+void check_as_utf8(const std::string& page) {
+  constexpr std::string_view kMark = "<!--é-->";
+  auto text = html::parse(std::string(kMark) + page).html();
+  const auto mark = text.find(kMark);
+  require(mark != text.npos);
+  require(text.erase(mark, kMark.size()) == html::parse(page).html());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
+  auto page = eddy::decode({reinterpret_cast<const char*>(data), size}, "utf-8", eddy::OnError::replace);
+  std::erase(page, '\0');  // as parse() does
+  if (!page.starts_with("\xef\xbb\xbf")) check_as_utf8(page);
   check(html::parse(bytes,
                     {.on_limit = html::OnLimit::truncate, .nodes = 2000, .depth = 40, .attributes = 20}));
   try {

@@ -2,15 +2,15 @@
 // UTF-8 and UTF-16, with faults as long as CPython's: a damaged UTF-8 sequence is its maximal subpart
 // (Unicode Standard, 3.9, U+FFFD Substitution of Maximal Subparts), a damaged UTF-16 unit is two bytes.
 #include <base/charset_codec.hpp>
-
-#include <cstring>
+#include <base/utf8.hpp>
 
 namespace eddy::charset {
 namespace {
 
 using Byte = unsigned char;
 
-constexpr bool is_continuation(Byte b) noexcept { return (b & 0xC0) == 0x80; }
+using detail::ascii_run;
+using detail::is_continuation;
 
 // Bytes of the sequence that `lead` starts; 0 if none can start with it.
 constexpr std::size_t sequence_length(Byte lead) noexcept {
@@ -33,18 +33,8 @@ constexpr bool second_byte_fits(Byte lead, Byte second) noexcept {
     case 0xF4:
       return second >= 0x80 && second <= 0x8F;
     default:
-      return is_continuation(second);
+      return is_continuation(static_cast<char>(second));
   }
-}
-
-std::size_t ascii_run(std::string_view bytes, std::size_t from) noexcept {
-  auto at = from;
-  for (std::uint64_t word; at + 8 <= bytes.size(); at += 8) {
-    std::memcpy(&word, bytes.data() + at, 8);
-    if (word & 0x8080808080808080) break;
-  }
-  while (at < bytes.size() && static_cast<Byte>(bytes[at]) < 0x80) ++at;
-  return at - from;
 }
 
 // The sequence at `at`: its length in `length`, or a fault.
@@ -54,8 +44,8 @@ Fault check_sequence(std::string_view bytes, std::size_t at, std::size_t& length
   if (length == 0) return {at, 1, "invalid start byte"};
   for (std::size_t i = 1; i < length; ++i) {
     if (at + i == bytes.size()) return {at, i, "unexpected end of data"};
-    const auto b = static_cast<Byte>(bytes[at + i]);
-    if (i == 1 ? !second_byte_fits(lead, b) : !is_continuation(b))
+    const char b = bytes[at + i];
+    if (i == 1 ? !second_byte_fits(lead, static_cast<Byte>(b)) : !is_continuation(b))
       return {at, i, "invalid continuation byte"};
   }
   return {};

@@ -2,6 +2,8 @@
 #include <eddy/html/selector.hpp>
 
 #include <eddy/charset.hpp>
+
+#include <base/utf8.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,9 +11,9 @@
 namespace eddy::html {
 namespace {
 
-constexpr std::size_t kAround = 40;  // bytes of a long selector shown on each side of the place
+using eddy::detail::is_continuation;
 
-bool is_continuation(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+constexpr std::size_t kAround = 40;  // bytes of a long selector shown on each side of the place
 
 std::size_t characters(std::string_view text) noexcept {
   return static_cast<std::size_t>(

@@ -4,6 +4,7 @@
 #include <html/tree.hpp>
 
 #include <base/charset_codec.hpp>
+#include <base/utf8.hpp>
 #include <fmt/format.h>
 
 #include <limits>
@@ -48,7 +49,7 @@ std::string Scanner::here() const {
   const auto first = static_cast<unsigned char>(css_[at_]);
   if (first < 0x20 || first == 0x7F) return fmt::format("'\\x{:02x}'", first);
   auto end = at_ + 1;
-  while (end < css_.size() && (static_cast<unsigned char>(css_[end]) & 0xC0) == 0x80) ++end;
+  while (end < css_.size() && eddy::detail::is_continuation(css_[end])) ++end;
   return fmt::format("'{}'", css_.substr(at_, end - at_));
 }
 

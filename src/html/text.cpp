@@ -6,6 +6,8 @@
 // Edges that now stand side by side are one. Each edge and each <br> is a newline; the whole is stripped.
 #include <html/access.hpp>
 
+#include <base/utf8.hpp>
+
 namespace eddy::html::detail {
 namespace {
 
@@ -32,7 +34,7 @@ std::size_t space_in_front(std::string_view text) noexcept {
 
 std::size_t character_before_end(std::string_view text) noexcept {
   auto begin = text.size() - 1;
-  while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) --begin;
+  while (begin > 0 && eddy::detail::is_continuation(text[begin])) --begin;
   return begin;
 }
 

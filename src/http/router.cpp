@@ -163,12 +163,12 @@ struct Router::Search {
   }
 };
 
-Router::Match Router::find(Method method, std::string_view method_text, std::string_view path) const {
+Router::Match Router::find(Method method, std::string_view method_text, std::string_view path, PathParams& params) const {
   Match match;
   const Node* const whole = child(whole_, path);
   const Route* route = whole != nullptr ? whole->route_of(method, method_text) : nullptr;
   if (route == nullptr && path.starts_with('/')) {
-    Search search{*this, method, method_text, match.params};
+    Search search{*this, method, method_text, params};
     search.walk(nodes_[0], path);
     route = search.found;
     if (search.path_known) match.outcome = Outcome::method_not_allowed;
@@ -176,9 +176,9 @@ Router::Match Router::find(Method method, std::string_view method_text, std::str
   if (route != nullptr) {
     match.outcome = Outcome::found;
     match.handler = route->handler;
-    match.params.names_ = &route->names;
-    match.params.pattern_ = &route->pattern;
   }
+  params.names_ = route != nullptr ? &route->names : nullptr;
+  params.pattern_ = route != nullptr ? &route->pattern : nullptr;
   return match;
 }
 

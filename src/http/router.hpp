@@ -5,7 +5,6 @@
 #include <eddy/exceptions.hpp>
 #include <eddy/http/message.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,13 +24,8 @@ class PathParams {
   static constexpr std::size_t kCapacity = 16;
 
   PathParams() noexcept {}
-  PathParams(const PathParams& other) noexcept { *this = other; }
-  PathParams& operator=(const PathParams& other) noexcept {
-    names_ = other.names_;
-    pattern_ = other.pattern_;
-    std::copy_n(other.values_, size(), values_);
-    return *this;
-  }
+  PathParams(const PathParams&) = delete;
+  PathParams& operator=(const PathParams&) = delete;
 
   std::size_t size() const noexcept { return names_ != nullptr ? names_->size() : 0; }
   /// The decoded value; throws KeyError: "no path parameter 'id' in '/users/{name}'".
@@ -55,7 +49,7 @@ class PathParams {
 ///
 ///     router.add("GET", "/users/{id}", 7);
 ///     router.add("GET", "/files/{name:path}", 8);   // the rest of the path, slashes and all
-///     auto match = router.find(head.method(), head.method_text(), head.path());
+///     auto match = router.find(head.method(), head.method_text(), head.path(), params);
 ///
 /// Static segments win over parameters, parameters over `:path`; what was chosen is given up if the rest does
 /// not match or the method is not there. A parameter takes one segment that is not empty. Segments are
@@ -68,15 +62,15 @@ class Router {
   struct Match {
     Outcome outcome = Outcome::not_found;
     std::uint32_t handler = 0;  ///< what `add` was given, if found
-    PathParams params;          ///< if found; lives as long as the path and the router do
   };
 
   Router();
 
   /// Throws RouteError for a bad pattern, or if the same method and path shape are there already.
   void add(std::string_view method, std::string_view pattern, std::uint32_t handler);
-  /// `path` is the encoded path of a request, without its query.
-  Match find(Method method, std::string_view method_text, std::string_view path) const;
+  /// `path` is the encoded path of a request, without its query. `params` becomes its parameters, none unless found; they live
+  /// as long as the path and the router do.
+  Match find(Method method, std::string_view method_text, std::string_view path, PathParams& params) const;
   /// The methods `path` answers to: "GET, HEAD, POST", for Allow; "" if the path is unknown.
   std::string allowed(std::string_view path) const;
 

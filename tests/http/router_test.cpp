@@ -19,12 +19,13 @@ Router router_of(std::initializer_list<std::pair<std::string_view, std::string_v
 
 // "2 id=7 name=x", "404", "405 GET, HEAD"
 std::string find(const Router& router, std::string_view method, std::string_view path) {
-  const auto match = router.find(method_of(method), method, path);
+  PathParams params;
+  const auto match = router.find(method_of(method), method, path, params);
   if (match.outcome == Router::Outcome::not_found) return "404";
   if (match.outcome == Router::Outcome::method_not_allowed) return "405 " + router.allowed(path);
   std::string text = std::to_string(match.handler);
-  for (std::size_t i = 0; i < match.params.size(); ++i)
-    text += " " + std::string(match.params.name(i)) + "=" + match.params.at(match.params.name(i));
+  for (std::size_t i = 0; i < params.size(); ++i)
+    text += " " + std::string(params.name(i)) + "=" + params.at(params.name(i));
   return text;
 }
 
@@ -56,9 +57,11 @@ TEST(Router, AParameterTakesOneSegment) {
 
 TEST(Router, AnUnknownParameterIsAKeyError) {
   const auto router = router_of({{"GET", "/users/{id}"}});
-  const auto match = router.find(Method::get, "GET", "/users/7");
-  EXPECT_EQ(error_of<KeyError>([&] { match.params.at("name"); }),
-            "no path parameter 'name' in '/users/{id}'");
+  PathParams params;
+  router.find(Method::get, "GET", "/users/7", params);
+  EXPECT_EQ(error_of<KeyError>([&] { params.at("name"); }), "no path parameter 'name' in '/users/{id}'");
+  router.find(Method::get, "GET", "/unknown", params);
+  EXPECT_EQ(error_of<KeyError>([&] { params.at("id"); }), "no path parameter 'id' in ''");
 }
 
 TEST(Router, ATailTakesTheRest) {

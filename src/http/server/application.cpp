@@ -42,16 +42,16 @@ Coro<Response> Next::operator()(Request& request) const {
 namespace detail {
 
 Handler* find_handler(const Routes& routes, const RequestHead& head, PathParams& params) {
-  auto match = routes.router.find(head.method(), head.method_text(), head.path());
-  if (match.outcome != Router::Outcome::found) match = routes.any.find(Method::other, "ANY", head.path());
-  params = match.params;
+  auto match = routes.router.find(head.method(), head.method_text(), head.path(), params);
+  if (match.outcome != Router::Outcome::found) match = routes.any.find(Method::other, "ANY", head.path(), params);
   return match.outcome == Router::Outcome::found ? routes.handlers[match.handler].get() : nullptr;
 }
 
 Response unrouted_response(const Routes& routes, const RequestHead& head) {
   const bool options = head.method() == Method::options;
   if (options && head.form() == TargetForm::asterisk) return Response(204);
-  const auto match = routes.router.find(head.method(), head.method_text(), head.path());
+  PathParams unused;
+  const auto match = routes.router.find(head.method(), head.method_text(), head.path(), unused);
   if (match.outcome != Router::Outcome::method_not_allowed) return error_response(404, {});
   auto answer = options ? Response(204) : error_response(405, {});
   auto allowed = routes.router.allowed(head.path());
