@@ -180,6 +180,7 @@ void StreamCore::received(std::size_t count) noexcept {
 void StreamCore::ended() noexcept {
   asked_ = false;
   ended_ = true;
+  buffer_.rest();  // before others end: they can share the block
   if (!pumping_) wake_reader();
 }
 
@@ -187,6 +188,7 @@ void StreamCore::read_failed(int error_number) noexcept {
   if (terminal_ && error_number == EIO) return ended();
   asked_ = false;
   read_error_ = error_number;
+  buffer_.rest();
   note_failure();
   if (!pumping_) wake_reader();
 }
@@ -208,17 +210,17 @@ CancelResult StreamCore::cancel_read(TaskCore& task) noexcept {
   return CancelResult::accepted;
 }
 
-void StreamCore::finish_read(bool waited) {
+ReadEnd StreamCore::finish_read(bool waited) noexcept {
   const auto goal = std::exchange(goal_, ReadGoal::quiet);
   if (waited) {
     TaskCore& task = *std::exchange(reader_, nullptr);
     if (task.must_throw()) {
       if (std::exchange(asked_, false) && driver_) driver_->stop_reading();
-      task.throw_cancelled();
+      return ReadEnd::cancelled;
     }
   }
   // What came before the error is still read.
-  if (read_error_ && (buffer_.empty() || goal == ReadGoal::everything)) throw_read_error("read from ");
+  return read_error_ && (buffer_.empty() || goal == ReadGoal::everything) ? ReadEnd::failed : ReadEnd::fine;
 }
 
 std::string_view StreamCore::take_any(std::size_t most) noexcept {
@@ -229,7 +231,7 @@ std::string_view StreamCore::take_any(std::size_t most) noexcept {
 
 std::string_view StreamCore::take_exactly(std::size_t count) {
   if (buffer_.size() < count) {
-    if (read_error_) throw_read_error("read from ");
+    if (read_error_) std::rethrow_exception(read_failure("read from "));
     throw IncompleteReadError(std::string(take_any(count)), count);
   }
   return take_any(count);
@@ -238,7 +240,7 @@ std::string_view StreamCore::take_exactly(std::size_t count) {
 std::string_view StreamCore::take_until(std::string_view separator, bool partial_at_end) {
   if (found_ && found_ - separator.size() <= limit_) return take_any(found_);
   if (!found_ && (ended_ || read_error_)) {
-    if (read_error_) throw_read_error("read from ");
+    if (read_error_) std::rethrow_exception(read_failure("read from "));
     if (partial_at_end) return take_any(buffer_.size());
     throw IncompleteReadError(std::string(take_any(buffer_.size())), 0);
   }
@@ -330,7 +332,7 @@ void StreamCore::finish_drain(bool waited) {
     task.throw_if_cancelled();
   }
   if (lost_) throw_lost("write to ");
-  if (read_error_) throw_read_error("write to ");
+  if (read_error_) std::rethrow_exception(read_failure("write to "));
 }
 
 void StreamCore::write_eof() {
@@ -466,9 +468,8 @@ void StreamCore::note_failure() noexcept {
   if (!failure_ && driver_) failure_ = driver_->failure();
 }
 
-void StreamCore::throw_read_error(const char* operation) const {
-  if (failure_) std::rethrow_exception(failure_);
-  throw_os_error(read_error_, operation + describe());
+std::exception_ptr StreamCore::read_failure(const char* operation) const {
+  return failure_ ? failure_ : make_os_error(read_error_, operation + describe());
 }
 
 void StreamCore::throw_lost(const char* operation) const {

@@ -47,7 +47,9 @@ class StreamCore final : public LoopResource, public ReadyNode, public StreamSin
   // --- reading
   bool begin_read(ReadGoal goal, std::size_t count, std::string_view separator);
   void wait_read(std::coroutine_handle<> where);
-  void finish_read(bool waited);
+  ReadEnd finish_read(bool waited) noexcept;
+  /// What reads throw from now on. `operation` is in front of what has no error of its own.
+  std::exception_ptr read_failure(const char* operation) const;
   ReadBuffer& buffer() noexcept { return buffer_; }
   bool ended_reading() const noexcept { return ended_; }
   std::size_t limit() const noexcept { return limit_; }
@@ -176,7 +178,6 @@ class StreamCore final : public LoopResource, public ReadyNode, public StreamSin
   void tell_owner() noexcept;
   void wake_all(const WaitOps& kind) noexcept;
   static void detach_waiter(TaskCore& task) noexcept;
-  [[noreturn]] void throw_read_error(const char* operation) const;
   void note_failure() noexcept;
 
   static CancelResult cancel_read(TaskCore& task) noexcept;

@@ -19,7 +19,8 @@ bool begin_read(StreamCore& core, ReadGoal goal, std::size_t count, std::string_
   return core.begin_read(goal, count, separator);
 }
 void wait_read(StreamCore& core, std::coroutine_handle<> where) { core.wait_read(where); }
-void finish_read(StreamCore& core, bool waited) { core.finish_read(waited); }
+ReadEnd finish_read(StreamCore& core, bool waited) noexcept { return core.finish_read(waited); }
+std::exception_ptr read_failure(const StreamCore& core) { return core.read_failure("read from "); }
 std::string_view take_any(StreamCore& core, std::size_t most) noexcept { return core.take_any(most); }
 std::string_view take_exactly(StreamCore& core, std::size_t count) { return core.take_exactly(count); }
 std::string_view take_until(StreamCore& core, std::string_view separator, bool partial_at_end) {
@@ -37,10 +38,7 @@ bool StreamReader::More::await_ready() {
   before_ = core_->buffer().size();
   return core_->begin_read(detail::ReadGoal::exactly, before_ + 1, {});
 }
-bool StreamReader::More::await_resume() {
-  core_->finish_read(waited_);
-  return core_->buffer().size() > before_;
-}
+bool StreamReader::More::has_more() const noexcept { return core_->buffer().size() > before_; }
 
 void StreamWriter::write(std::string_view data) { core_->write(data); }
 void StreamWriter::writelines(const std::vector<std::string_view>& pieces) { core_->writelines(pieces); }

@@ -8,7 +8,7 @@ import measure
 
 # Of `gather`, for each hundred: a list of coroutines that grows to 100, of results, and two of gather() itself.
 BUDGET = {"yield": 0, "await": 0, "task": 0, "gather": 0.12, "queue": 0, "lock": 0, "future": 0, "timer": 0, "generator": 0,
-          "echo": 0, "datagram": 0, "request": 0, "pipelined": 0, "connection": 7}
+          "echo": 0, "datagram": 0, "request": 0, "pipelined": 0, "connection": 7, "ended_together": 7}
 
 
 def allocations(command):

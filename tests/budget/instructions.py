@@ -22,8 +22,8 @@ BUDGET = {
     "timer": 259,
     "generator": 59,
     "echo": 1992,
-    "request": 4285,
-    "pipelined": 27969,
+    "request": 4259,
+    "pipelined": 27509,
 }
 MARGIN = 0.05
 

@@ -132,6 +132,20 @@ Coro<> connections(int count) {
   }
 }
 
+// More come to their ends in one turn than there are spare blocks to read into.
+Coro<> connections_that_end_together(int count) {
+  auto server = co_await eddy::start_server(echo_client, "127.0.0.1", 0);
+  std::vector<eddy::Streams> open;
+  open.reserve(kBatch);
+  for (int left = count; left > 0; left -= kBatch) {
+    for (int i = 0; i < kBatch; ++i) open.push_back(co_await eddy::open_connection("127.0.0.1", server.port()));
+    while (server.connections() < kBatch) co_await eddy::sleep(0s);
+    for (auto& streams : open) streams.writer.close();
+    open.clear();
+    while (server.connections() > 0) co_await eddy::sleep(0s);
+  }
+}
+
 Coro<> datagrams(int count) {
   auto server = co_await eddy::open_datagram({.local = {"127.0.0.1", 0}});
   auto client = co_await eddy::open_datagram({.remote = server.local_address()});
@@ -168,7 +182,8 @@ int main(int argc, char** argv) {
   const std::map<std::string, Coro<> (*)(int)> items{
       {"yield", yields}, {"await", awaits},   {"task", tasks},   {"gather", gathers},      {"queue", queue},
       {"lock", lock},    {"future", futures}, {"timer", timers}, {"generator", generator},
-      {"echo", echoes},  {"connection", connections}, {"datagram", datagrams}, {"request", hello}, {"pipelined", pipelined},
+      {"echo", echoes},  {"connection", connections}, {"ended_together", connections_that_end_together},
+      {"datagram", datagrams}, {"request", hello}, {"pipelined", pipelined},
   };
   const auto item = argc == 3 ? items.find(argv[1]) : items.end();
   if (item == items.end()) {

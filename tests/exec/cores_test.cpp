@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/cores.hpp>
 #include <eddy/eddy.hpp>
+#include <eddy/sockets.hpp>
+#include <eddy/streams.hpp>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -177,6 +180,61 @@ TEST(Cores, OneThatIsCancelledMayStillAwait) {
   };
   EXPECT_EQ(TEXT_OF(std::runtime_error, eddy::run_on_all_cores(main, {.cores = 4})), "stop");
   EXPECT_EQ(cleaned, 3);
+}
+
+TEST(Cores, LetTheirClientsFinish) {
+  constexpr int kClients = 8;
+  eddy::Socket holder(AF_INET, SOCK_STREAM);
+  holder.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1);
+  holder.bind({"127.0.0.1", 0});
+  const int port = holder.getsockname().port();
+  std::atomic<int> serving = 0;
+  std::atomic<bool> stop = false;
+
+  auto echo_twice = [](eddy::StreamReader reader, eddy::StreamWriter writer) -> Coro<> {
+    try {
+      for (int i = 0; i < 2; ++i) writer.write(co_await reader.readexactly(1));
+    } catch (const eddy::EOFError&) {  // one that only asked whether we listen
+    }
+  };
+  auto main = [&](Core core) -> Coro<> {
+    if (core.index() == 0) {
+      while (!stop) co_await eddy::sleep(1ms);
+      throw std::runtime_error("stop");
+    }
+    auto server = co_await eddy::start_server(echo_twice, "127.0.0.1", port, {.reuse_port = true});
+    ++serving;
+    co_await server.serve_forever(1h);
+  };
+  auto clients = [&]() -> Coro<int> {
+    while (serving < 2) co_await eddy::sleep(1ms);
+    std::vector<eddy::Streams> open;
+    for (int i = 0; i < kClients; ++i) {
+      open.push_back(co_await eddy::open_connection("127.0.0.1", port));
+      open.back().writer.write("a");
+      EXPECT_EQ(co_await open.back().reader.readexactly(1), "a");
+    }
+    stop = true;
+    for (bool refused = false; !refused;) {
+      try {
+        co_await eddy::open_connection("127.0.0.1", port);
+      } catch (const eddy::ConnectionRefusedError&) {
+        refused = true;
+      } catch (const eddy::ConnectionError&) {  // it was on its way when the listener went
+      }
+    }
+    int answered = 0;
+    for (auto& [reader, writer] : open) {
+      writer.write("b");
+      answered += co_await reader.readexactly(1) == "b";
+    }
+    co_return answered;
+  };
+  int answered = 0;
+  std::thread thread([&] { answered = eddy::run(clients()); });
+  EXPECT_EQ(TEXT_OF(std::runtime_error, eddy::run_on_all_cores(main, {.cores = 3})), "stop");
+  thread.join();
+  EXPECT_EQ(answered, kClients);
 }
 
 TEST(Cores, CtrlCUnwindsAllOfThem) {

@@ -30,7 +30,8 @@ TEST(Encodings, AsciiPagesHaveTheTreeOfUtf8) {
       "&#",        "&#233;",   "&#x20ac;",      "&eacute;",  "&",       ";",         "<title>", "</title>", "<table><tr><td>",
       "</table>",  "<br>",     "<li>",          "<body>",    "</body>", "<head>",    "</html>", "<option selected ", "<b ",
       "</b x",     "</",       "\n",            " ",         "  \t ",   "\x01",      "\x7f",    "a",        "some text",
-      "x=1 y=2 checked disabled", "// a > b", "<meta charset='latin1'>", "<meta http-equiv='Content-Type' content='text/html; charset=utf-16'>",
+      "x=1 y=2 checked disabled", "// a > b", "<meta charset='latin1'>",
+      "<meta http-equiv='Content-Type' content='text/html; charset=utf-16'>",
       "<!",        "!",        "<1",            "<p/x",      "<dd>",    "<wbr>"};
   std::mt19937 random(20);
   for (int i = 0; i < 20'000; ++i) {
