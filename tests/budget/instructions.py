@@ -18,10 +18,10 @@ BUDGET = {
     "gather": 455,
     "queue": 68,
     "lock": 326,
-    "future": 498,
-    "timer": 259,
+    "future": 515,
+    "timer": 264,
     "generator": 59,
-    "echo": 1992,
+    "echo": 1998,
     "request": 4259,
     "pipelined": 27509,
 }
