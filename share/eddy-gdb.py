@@ -15,7 +15,7 @@ import gdb
 
 FIELDS = """magic words loops loop_number loop_thread loop_tasks task_node task_root task_state task_flags
 task_resume_point task_extra task_ops task_object is_task is_waiting extra_name promise continuation function file line
-created_line progress parent_is_eddy root_progress ops_kind group_members group_count group_stride done_target
+created_line progress foreign_parent root_progress ops_kind group_members group_count group_stride done_target
 task_group_members task_group_link task_group_task lock_owner""".split()
 MAGIC = struct.unpack("<Q", b"EDDYGDB1")[0]
 MOST_FRAMES = 64
@@ -89,9 +89,9 @@ class Task:
             self.frames.append(f"{function} {place}:{memory.read(promise + table.line, '<I')}")
             if memory.read(promise + table.progress, "<B") == table.root_progress:
                 break
-            if not memory.read(promise + table.parent_is_eddy, "<B"):
-                break
             frame = memory.word(promise + table.continuation)
+            if frame & table.foreign_parent:
+                break
         self.frames.reverse()
 
     def read_wait(self, program, ops, what):

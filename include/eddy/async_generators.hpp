@@ -36,13 +36,14 @@ struct AsyncGeneratorCore : PromiseBase, ListNode {
   GeneratorState state = GeneratorState::created;
 
   void unhandled_exception() noexcept;
-  void return_void() const noexcept {}
+  void return_void() noexcept { outcome = Outcome::value; }
 
   void*& yielded_value() noexcept { return current; }
   void*& sent_value() noexcept { return sending; }
   void stands_in_line(int at) noexcept { line = static_cast<std::uint32_t>(at); }
   void stand_at_yield() noexcept {
     state = GeneratorState::suspended;
+    outcome = Outcome::value;
     return_to_parent();
   }
 

@@ -39,6 +39,7 @@ class ChannelBase {
 
   /// Where a waiter keeps its item, in its awaiter.
   struct Slot {
+    const ChannelBase* channel = nullptr;
     bool done = false;  // the item was handed over
   };
   enum class Side : bool { send, receive };

@@ -80,7 +80,7 @@ Coro<WithValue<R, F>> with_resource(R resource, F body) {
     result.set_current_exception();
   }
   if (entered) {
-    const bool failed = result.outcome() != Outcome::value;
+    const bool failed = result.outcome != Outcome::value;
     std::exception_ptr error;
     if (failed) error = result.error();
     [[maybe_unused]] const bool swallowed = co_await leave(resource, std::move(error));

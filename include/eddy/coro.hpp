@@ -19,22 +19,29 @@ namespace detail {
 
 enum class Progress : std::uint8_t {
   created,  // nobody has awaited it
-  nested,   // runs inside its parent's await, on the parent's stack
-  ended,    // ended while nested: the parent does not suspend at all
+  refused,  // nobody will, and nobody has to be told of it
+  nested,   // runs inside its parent's await, on the parent's stack: if it ends there, the parent does not suspend at all
   apart,    // its parent has suspended: the end resumes the parent from the loop
   root,     // a task's outermost coroutine
 };
 
 /// What every eddy coroutine's frame knows: who awaits it and where it stands.
 struct PromiseBase {
-  // Who awaits it. Of a root: the file that made the task (const char*).
-  void* continuation = nullptr;
-  const char* function = nullptr;
-  const char* file = nullptr;
-  std::uint32_t line = 0;          // of the await it stands at
-  std::uint16_t created_line = 0;  // of a root: where the task was made
-  Progress progress = Progress::created;
-  bool parent_is_eddy = false;  // continuation's promise is a PromiseBase, too
+  // The bit of `continuation` that says that its promise is no PromiseBase.
+  static constexpr std::uintptr_t kForeignParent = 1;
+
+  // Set where the coroutine is awaited: who awaits it. Of a root: the file that made the task (const char*).
+  void* continuation;
+  // From here on set by initial_suspend(). Eight bytes that one instruction stores; between the pointers, because g++ 12
+  // would gather those in a vector register, which takes longer than storing them.
+  const char* function;
+  std::uint32_t line;          // of the await it stands at
+  std::uint16_t created_line;  // of a root: where the task was made
+  Progress progress;
+  Outcome outcome;  // none: it has not ended
+  const char* file;
+
+  PromiseBase() noexcept {}
 
   static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
   static void operator delete(void* frame, std::size_t bytes) noexcept { pool_deallocate(frame, bytes); }
@@ -44,6 +51,9 @@ struct PromiseBase {
     function = name;
     file = source;
     line = static_cast<std::uint32_t>(at);
+    created_line = 0;
+    progress = Progress::created;
+    outcome = Outcome::none;
     return {};
   }
 
@@ -90,10 +100,19 @@ struct PromiseBase {
     return {};
   }
 
-  /// The coroutine has ended, or stands at a yield: who awaits it goes on.
+  void awaited_by(std::coroutine_handle<> parent, bool parent_is_eddy) noexcept {
+    const auto address = reinterpret_cast<std::uintptr_t>(parent.address());
+    continuation = reinterpret_cast<void*>(parent_is_eddy ? address : address | kForeignParent);
+  }
+  std::coroutine_handle<> parent() const noexcept {
+    return std::coroutine_handle<>::from_address(
+        reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(continuation) & ~kForeignParent));
+  }
+  bool parent_is_eddy() const noexcept { return (reinterpret_cast<std::uintptr_t>(continuation) & kForeignParent) == 0; }
+
+  /// The coroutine has ended, or stands at a yield, and its outcome says so: who awaits it goes on.
   void return_to_parent() noexcept {
-    if (progress == Progress::nested) progress = Progress::ended;
-    else if (progress == Progress::apart) resume_parent();
+    if (progress == Progress::apart) resume_parent();
   }
 
  private:
@@ -101,7 +120,7 @@ struct PromiseBase {
   // one without tail calls, grows its stack with the number of completions.
   void resume_parent() noexcept {
     TaskCore& task = *this_thread.task;
-    task.resume_point = std::coroutine_handle<>::from_address(continuation);
+    task.resume_point = parent();
     task.flags |= kContinue;
   }
 };
@@ -109,9 +128,9 @@ struct PromiseBase {
 /// Starts `child` inside the await of `parent`. False: it ended at once, the parent goes on.
 inline bool start_child(PromiseBase& child, std::coroutine_handle<> self, std::coroutine_handle<> parent,
                         bool parent_is_eddy) noexcept {
-  child.continuation = parent.address();
-  child.parent_is_eddy = parent_is_eddy;
-  if (static_cast<const char*>(__builtin_frame_address(0)) < this_thread.stack_floor) [[unlikely]] {
+  child.awaited_by(parent, parent_is_eddy);
+  child.progress = Progress::nested;
+  if (stack_is_short()) [[unlikely]] {
     // Order matters: the child must know that its parent is suspended before it runs, from the loop.
     child.progress = Progress::apart;
     TaskCore& task = *this_thread.task;
@@ -119,9 +138,8 @@ inline bool start_child(PromiseBase& child, std::coroutine_handle<> self, std::c
     task.flags |= kContinue;
     return true;
   }
-  child.progress = Progress::nested;
   self.resume();
-  if (child.progress == Progress::ended) return false;
+  if (child.outcome != Outcome::none) return false;
   child.progress = Progress::apart;
   return true;
 }
@@ -132,32 +150,33 @@ inline bool start_child(PromiseBase& child, std::coroutine_handle<> self, std::c
 [[noreturn, gnu::cold]] void throw_coroutine_reused();
 
 template <class T>
-struct CoroPromise final : PromiseBase {
+struct CoroPromise final : ResultSlot<T, PromiseBase> {
   static_assert(alignof(Stored<T>) <= 2 * sizeof(void*),
                 "eddy: a coroutine's result cannot be over-aligned; give a std::unique_ptr to it");
-  ResultSlot<T> result;
 
   Coro<T> get_return_object() noexcept;
+  PromiseBase::Final final_suspend() noexcept {
+    if (this->outcome == Outcome::none) this->outcome = Outcome::missing;
+    return {};
+  }
   template <class U = T>
     requires std::constructible_from<T, U>
   void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
-    result.set_value(static_cast<U&&>(value));
+    this->set_value(static_cast<U&&>(value));
   }
   void unhandled_exception() noexcept {
-    result.set_current_exception();
-    if (result.outcome() == Outcome::error) note_unwinding(*this);
+    this->set_current_exception();
+    if (this->outcome == Outcome::error) note_unwinding(*this);
   }
 };
 
 template <>
-struct CoroPromise<void> final : PromiseBase {
-  ResultSlot<void> result;
-
+struct CoroPromise<void> final : ResultSlot<void, PromiseBase> {
   Coro<void> get_return_object() noexcept;
-  void return_void() noexcept { result.set_value(); }
+  void return_void() noexcept { set_value(); }
   void unhandled_exception() noexcept {
-    result.set_current_exception();
-    if (result.outcome() == Outcome::error) note_unwinding(*this);
+    set_current_exception();
+    if (outcome == Outcome::error) note_unwinding(*this);
   }
 };
 
@@ -172,7 +191,7 @@ class CoroAwaiter {
   bool await_suspend(std::coroutine_handle<Promise> parent) noexcept {
     return start_child(child_.promise(), child_, parent, std::derived_from<Promise, PromiseBase>);
   }
-  T await_resume() { return child_.promise().result.take(); }
+  T await_resume() { return child_.promise().take(); }
 
  private:
   Handle child_;

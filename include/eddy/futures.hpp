@@ -22,7 +22,7 @@ template <class T>
 struct FutureBox final : FutureCore, Pooled {
   using Value = Stored<T>;
   explicit FutureBox(LoopCore* owner) noexcept : FutureCore(owner, &kOps) {}
-  ValueHolder<T> holder;
+  [[no_unique_address]] ValueHolder<T> holder;
 
  private:
   static void destroy_box(FutureCore& core) noexcept { delete static_cast<FutureBox*>(&core); }

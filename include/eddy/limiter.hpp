@@ -61,7 +61,7 @@ class CapacityLimiter {
 
  private:
   bool try_acquire(const void* borrower);
-  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where, const void* borrower) noexcept;
+  void enqueue(detail::TaskCore& task, std::coroutine_handle<> where, Acquire& acquire) noexcept;
   void finish_wait(detail::TaskCore& task, const void* borrower);
   void forget(const void* borrower);
   void wake_waiters() noexcept;
@@ -97,7 +97,7 @@ class CapacityLimiter::Acquire {
 
   bool await_ready() { return limiter_->try_acquire(borrower_); }
   void await_suspend(std::coroutine_handle<> where) {
-    limiter_->enqueue(detail::current_task_core(), where, borrower_);
+    limiter_->enqueue(detail::current_task_core(), where, *this);
     waited_ = true;
   }
   void await_resume() {
@@ -105,6 +105,7 @@ class CapacityLimiter::Acquire {
   }
 
  protected:
+  friend CapacityLimiter;
   CapacityLimiter* limiter_;
   const void* borrower_;
   bool waited_ = false;

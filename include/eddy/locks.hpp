@@ -20,16 +20,21 @@ class AcquireAwaiter {
 
   bool await_ready() noexcept { return primitive_->try_acquire(); }
   void await_suspend(std::coroutine_handle<> where) {
-    primitive_->enqueue(current_task_core(), where);
-    waited_ = true;
+    std::exchange(primitive_, nullptr)->enqueue(current_task_core(), where);
   }
   void await_resume() {
-    if (waited_) primitive_->finish_wait(current_task_core());
+    if (!primitive_) finish_wait();
   }
 
  protected:
-  Primitive* primitive_;
-  bool waited_ = false;
+  Primitive* primitive_;  // null while the task waits, which knows for what
+
+ private:
+  void finish_wait() {
+    TaskCore& task = current_task_core();
+    primitive_ = static_cast<Primitive*>(task.object);
+    primitive_->finish_wait(task);
+  }
 };
 
 }  // namespace detail

@@ -27,7 +27,7 @@ class [[nodiscard]] Result {
     return *this;
   }
 
-  bool has_value() const noexcept { return slot_.outcome() == detail::Outcome::value; }
+  bool has_value() const noexcept { return slot_.outcome == detail::Outcome::value; }
   explicit operator bool() const noexcept { return has_value(); }
 
   /// The value; throws the exception if there is none.

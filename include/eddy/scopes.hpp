@@ -82,13 +82,13 @@ class [[nodiscard("co_await it")]] ScopeAwaiter {
   bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> where) {
-    body_.frame().promise().progress = Progress::ended;  // refused is not forgotten
+    body_.frame().promise().progress = Progress::refused;  // unless it is entered
     scope_->core_.enter();
     return start_child(body_.frame().promise(), body_.frame(), where, std::derived_from<Promise, PromiseBase>);
   }
   auto await_resume() {
-    auto& result = body_.frame().promise().result;
-    const bool caught = scope_->core_.exit(result.outcome() == Outcome::cancelled);
+    auto& result = body_.frame().promise();
+    const bool caught = scope_->core_.exit(result.outcome == Outcome::cancelled);
     if constexpr (kThrows) {
       if (caught) throw_too_slow(scope_->core_.limit);
       return result.take();

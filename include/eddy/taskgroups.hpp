@@ -103,7 +103,7 @@ class TaskGroup {
 
   template <class T>
   Task<T> add(Coro<T> coroutine, TaskOptions options, detail::Site site) {
-    coroutine.frame().promise().progress = detail::Progress::ended;  // refused is not forgotten
+    coroutine.frame().promise().progress = detail::Progress::refused;  // unless it is started
     refuse_if_over();
     auto task = Task<T>::start(*parent_.core().loop, std::move(coroutine), options, site);
     watch(task.core());
@@ -202,8 +202,8 @@ auto task_group(F body) -> Coro<detail::AwaitValue<std::invoke_result_t<F&, Task
   } catch (...) {
     result.set_current_exception();
   }
-  group.body_ended(result.outcome() == detail::Outcome::value ? nullptr : result.error(),
-                   result.outcome() == detail::Outcome::cancelled);
+  group.body_ended(result.outcome == detail::Outcome::value ? nullptr : result.error(),
+                   result.outcome == detail::Outcome::cancelled);
   while (group.has_members()) {
     try {
       co_await group.completed();
@@ -211,7 +211,7 @@ auto task_group(F body) -> Coro<detail::AwaitValue<std::invoke_result_t<F&, Task
       group.parent_was_cancelled(std::current_exception());
     }
   }
-  if (group.finish() && result.outcome() == detail::Outcome::cancelled) {
+  if (group.finish() && result.outcome == detail::Outcome::cancelled) {
     if constexpr (std::is_void_v<T>) co_return;
     else detail::throw_no_body_value();
   }

@@ -98,23 +98,23 @@ namespace detail {
 void conclude_task(TaskCore& task, std::coroutine_handle<> frame) noexcept;
 /// With an exception.
 void conclude_failed_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<> frame, Outcome outcome,
-                          std::exception_ptr error) noexcept;
+                          const std::exception_ptr& error) noexcept;
 
 template <class T>
 struct TaskBox final : TaskCore, Pooled {
   TaskBox(LoopCore* owner, std::coroutine_handle<CoroPromise<T>> frame) noexcept
       : TaskCore(owner, &kOps, frame) {}
-  ValueHolder<T> holder;
+  [[no_unique_address]] ValueHolder<T> holder;
 
  private:
   using Frame = std::coroutine_handle<CoroPromise<T>>;
   static void destroy_box(FutureCore& core) noexcept { delete static_cast<TaskBox*>(&core); }
   static void collect_result(TaskCore& core) noexcept {
     auto frame = Frame::from_address(core.root);
-    auto& result = frame.promise().result;
+    auto& result = frame.promise();
     [[maybe_unused]] auto& box = static_cast<TaskBox&>(core);
-    if (result.outcome() != Outcome::value) [[unlikely]] {
-      return conclude_failed_task(core, frame.promise(), frame, result.outcome(), result.error());
+    if (result.outcome != Outcome::value) [[unlikely]] {
+      return conclude_failed_task(core, result, frame, result.outcome, result.error());
     }
     if constexpr (std::is_reference_v<T>) box.holder.set(*result.value());
     else if constexpr (!std::is_void_v<T>) box.holder.set(std::move(result.value()));
@@ -130,12 +130,13 @@ struct Site {
 };
 
 void name_task(TaskCore& task, std::string_view name);
-void start_task_specially(TaskCore& task, TaskOptions options);
+// The options one by one: whole, they would have to be in memory also where nobody looks at them.
+void start_task_specially(TaskCore& task, std::string_view name, const Context* context, bool eager_start);
 
 /// Puts a new task onto the ready queue, or wherever the options and the loop's factory send it.
 inline void start_task(TaskCore& task, const TaskOptions& options) {
   if (options.context || options.eager_start || task.loop->starts_are_special || has_context()) [[unlikely]] {
-    return start_task_specially(task, options);
+    return start_task_specially(task, options.name, options.context, options.eager_start);
   }
   if (!options.name.empty()) name_task(task, options.name);
   task.loop->ready.push(task);
@@ -188,7 +189,6 @@ class Task : public AnyTask {
     promise.continuation = const_cast<char*>(site.file);
     promise.created_line = static_cast<std::uint16_t>(site.line);  // and what lies beside it: one store
     promise.progress = detail::Progress::root;
-    promise.parent_is_eddy = false;
     Task task(box);
     detail::start_task(*box, options);
     return task;

@@ -59,8 +59,8 @@ class [[nodiscard("co_await it")]] TimeoutAwaiter {
     return start_child(body_.frame().promise(), body_.frame(), where, std::derived_from<Promise, PromiseBase>);
   }
   T await_resume() {
-    auto& result = body_.frame().promise().result;
-    if (exit_timeout(*core_, result.outcome() == Outcome::cancelled)) throw_timeout(*core_);
+    auto& result = body_.frame().promise();
+    if (exit_timeout(*core_, result.outcome == Outcome::cancelled)) throw_timeout(*core_);
     return result.take();
   }
 

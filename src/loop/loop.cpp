@@ -14,6 +14,13 @@
 namespace eddy::detail {
 
 constinit thread_local ThreadState this_thread{};
+constinit thread_local std::uintptr_t stack_floor = 0;
+
+// Apart from run(), which would lose a register to the frame pointer.
+[[gnu::noinline]] static void set_stack_floor() noexcept {
+  constexpr std::uintptr_t kStackForNestedStarts = 256 * 1024;
+  stack_floor = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) - kStackForNestedStarts;
+}
 
 void throw_no_task() {
   throw RuntimeError("no running task: eddy's awaitables must be awaited inside a task; start one with eddy::run()");
@@ -98,7 +105,7 @@ inline void Loop::run_ready() {
   });
   run_each([&run_other](ReadyNode& node) {
     if (node.run == &TaskCore::step) [[likely]] return static_cast<TaskCore&>(node).resume();
-    if (node.run == &TaskCore::begin) [[likely]] return static_cast<TaskCore&>(node).run_step();
+    if (node.run == &TaskCore::begin) [[likely]] return static_cast<TaskCore&>(node).start();
     run_other(node);
   });
 }
@@ -136,9 +143,8 @@ void Loop::run(bool until_complete) {
     throw RuntimeError("an event loop already runs on this thread; inside of it, co_await the coroutine instead");
   }
   backend->run_begins();
-  constexpr std::ptrdiff_t kStackForNestedStarts = 256 * 1024;
   this_thread.loop = this;
-  this_thread.stack_floor = static_cast<const char*>(__builtin_frame_address(0)) - kStackForNestedStarts;
+  set_stack_floor();
   running_ = true;
   if (debug.load(std::memory_order_relaxed)) keep_frame_origins(true);
   until_complete_ = until_complete;

@@ -51,7 +51,8 @@ class Loop final : public LoopCore {
   void disarm(WaitNode& timer) noexcept { timers.remove(timer); }
 
   /// Runs until stop(). Throws what the loop cannot go on with: KeyboardInterrupt, DeadlockError.
-  void run(bool until_complete);
+  // Steps are small: aligned, what they cost depends less on where the linker puts it.
+  [[gnu::aligned(64)]] void run(bool until_complete);
   void stop() noexcept { stopping_ = true; }
   bool is_running() const noexcept { return running_; }
 

@@ -23,11 +23,13 @@ namespace eddy::detail {
 }
 
 inline void TaskCore::run_step() noexcept {
-  if (!(flags & kStarted)) {
-    if (flags & kMustCancel) [[unlikely]] return end_unstarted();
-    flags |= kStarted;
-    run = &TaskCore::step;
-  }
+  if (started()) resume();
+  else start();
+}
+
+inline void TaskCore::start() noexcept {
+  if (flags & kMustCancel) [[unlikely]] return end_unstarted();
+  run = &TaskCore::step;
   resume();
 }
 

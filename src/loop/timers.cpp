@@ -18,7 +18,6 @@ void set_heap_index(WaitNode& node, std::size_t index) noexcept {
 
 void TimerQueue::add(WaitNode& node, std::int64_t when) {
   node.when = when;
-  node.order = orders_++;
   ++size_;
   place(node);
 }
@@ -102,7 +101,7 @@ void TimerQueue::advance(std::uint64_t tick) {
 void TimerQueue::expire(std::int64_t now, TimeHistogram* late) {
   if (size_ == 0) return;
   advance(static_cast<std::uint64_t>(now > 0 ? now : 0) >> kTickShift);
-  const auto newest = orders_;
+  const auto newest = pushes_;
   while (!heap_.empty() && heap_.front().when <= now && heap_.front().order < newest) {
     WaitNode& node = *heap_.front().node;
     heap_erase(0);
@@ -119,7 +118,7 @@ void TimerQueue::settle(std::size_t index, const Entry& entry) noexcept {
 }
 
 void TimerQueue::heap_push(WaitNode& node) {
-  heap_.push_back({node.when, node.order, &node});
+  heap_.push_back({node.when, pushes_++, &node});
   sift_up(heap_.size() - 1);
 }
 

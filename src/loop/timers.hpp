@@ -4,7 +4,8 @@
 // Time is cut into ticks of 2^20 ns (1.05 ms). A timer beyond the current tick hangs in the slot of the
 // highest 6-bit digit in which its tick differs from the current one: adding and removing are O(1). When
 // time enters a slot, its timers move to lower levels; those of the current tick move into a 4-ary heap
-// keyed (deadline, order of arrival), so timers fire by exact deadline, and in order of arrival on ties.
+// keyed (deadline, order of arrival in the heap), so timers fire by exact deadline, and on ties in the order in which they
+// were added: those of one tick always hang in the same slot, where they stay in order.
 // Eight levels hold 2^48 ticks, more than a Duration can say, so there is no overflow list.
 //
 // References: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987).
@@ -70,7 +71,7 @@ class TimerQueue {
   std::uint64_t occupied_[kLevels] = {};  // a bit a slot that is not empty
   std::vector<Entry> heap_;               // timers of the current tick and before
   std::uint64_t current_ = 0;             // the tick up to which slots were emptied
-  std::uint64_t orders_ = 0;
+  std::uint64_t pushes_ = 0;
   std::size_t size_ = 0;
 };
 

@@ -26,8 +26,8 @@ constinit const WaitOps ChannelBase::kOps{&cancel_wait, &detach_listed, &describ
 
 void ChannelBase::enqueue(Side side, Slot& slot, std::coroutine_handle<> where) {
   TaskCore& task = current_task_core();
-  task.wait(where, kOps, this);
-  task.slot = &slot;
+  slot.channel = this;
+  task.wait(where, kOps, &slot);
   waiting(side).push_back(static_cast<WaitNode&>(task));
 }
 
@@ -40,7 +40,7 @@ ChannelBase::Slot* ChannelBase::hand_over(Side side) noexcept {
   auto& all = waiting(side);
   if (all.empty()) return nullptr;
   TaskCore& task = task_of(*all.front());
-  auto& slot = *static_cast<Slot*>(task.slot);
+  auto& slot = *static_cast<Slot*>(task.object);
   task.WaitNode::unlink();
   slot.done = true;
   task.wake();
@@ -69,8 +69,8 @@ CancelResult ChannelBase::cancel_wait(TaskCore& task) noexcept {
 }
 
 void ChannelBase::describe_wait(const TaskCore& task, Text& text) {
-  const auto& channel = *static_cast<const ChannelBase*>(task.object);
-  text.add("channel {}, {} senders and {} receivers open", task.object, channel.senders_, channel.receivers_);
+  const auto& channel = *static_cast<const Slot*>(task.object)->channel;
+  text.add("channel {}, {} senders and {} receivers open", static_cast<const void*>(&channel), channel.senders_, channel.receivers_);
 }
 
 }  // namespace detail

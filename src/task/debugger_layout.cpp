@@ -47,7 +47,7 @@ void add_promise(DebuggerTable& table) noexcept {
   table.line = distance(promise, promise.line);
   table.created_line = distance(promise, promise.created_line);
   table.progress = distance(promise, promise.progress);
-  table.parent_is_eddy = distance(promise, promise.parent_is_eddy);
+  table.foreign_parent = PromiseBase::kForeignParent;
   table.root_progress = static_cast<std::uint64_t>(Progress::root);
 }
 

@@ -19,7 +19,8 @@ struct DebuggerTable {
   std::uint64_t is_task, is_waiting;  // bits of the flags
   std::uint64_t extra_name;           // a std::string
   std::uint64_t promise;              // in a coroutine's frame
-  std::uint64_t continuation, function, file, line, created_line, progress, parent_is_eddy;  // in a promise
+  std::uint64_t continuation, function, file, line, created_line, progress;  // in a promise
+  std::uint64_t foreign_parent;  // bits of the continuation
   std::uint64_t root_progress;  // the value of a root's progress
   std::uint64_t ops_kind;
   std::uint64_t group_members, group_count, group_stride, done_target;

@@ -41,7 +41,7 @@ DoneGroup::DoneGroup(std::size_t members, Until until, bool owning)
 
 void DoneGroup::add(FutureCore& member) noexcept {
   Member& node = members_[added_++];
-  node.slot = this;
+  node.group = this;
   ++pending_;
   if (member.done()) [[unlikely]] {
     if (owning_) {
@@ -57,7 +57,7 @@ void DoneGroup::add(FutureCore& member) noexcept {
 
 void DoneGroup::run_member(ReadyNode& node, Dispatch how) noexcept {
   auto& self = static_cast<Member&>(static_cast<DoneNode&>(node));
-  DoneGroup& group = self.group();
+  DoneGroup& group = *self.group;
   FutureCore* member = std::exchange(self.target, nullptr);
   --group.queued_;
   if (how == Dispatch::run) group.member_done(*member);
@@ -68,14 +68,14 @@ void DoneGroup::run_member(ReadyNode& node, Dispatch how) noexcept {
 void DoneGroup::drop_member(DoneNode& node) noexcept {
   auto& self = static_cast<Member&>(node);
   self.target = nullptr;
-  --self.group().pending_;
-  self.group().release();
+  --self.group->pending_;
+  self.group->release();
 }
 
 // As long as no callback is queued, its place among them does not matter, and the last member has one.
 bool DoneGroup::wants_member_call(DoneNode& node, FutureState how) noexcept {
   auto& self = static_cast<Member&>(node);
-  DoneGroup& group = self.group();
+  DoneGroup& group = *self.group;
   const bool counts_alone = how == FutureState::finished && group.until_ != Until::first_done;
   if (!counts_alone || group.queued_ > 0 || group.pending_ == 1) {
     ++group.queued_;

@@ -40,8 +40,8 @@ std::vector<SourceLine> frames_of(const TaskCore& task) {
   while (frame) {
     const auto& promise = promise_at(frame);
     frames.push_back({promise.function, promise.file, static_cast<int>(promise.line)});
-    if (promise.progress == Progress::root || !promise.parent_is_eddy) break;
-    frame = promise.continuation;
+    if (promise.progress == Progress::root || !promise.parent_is_eddy()) break;
+    frame = promise.parent().address();
   }
   std::reverse(frames.begin(), frames.end());
   return frames;

@@ -26,8 +26,8 @@ std::size_t checked(std::size_t total) {
 const detail::WaitOps CapacityLimiter::kOps{
     &detail::cancel_at_once, &detail::detach_listed,
     [](const TaskCore& task, detail::Text& text) {
-      const auto& limiter = *static_cast<const CapacityLimiter*>(task.object);
-      text.add("capacity limiter {}, {} of {} tokens borrowed", task.object, limiter.borrowed_tokens(),
+      const auto& limiter = *static_cast<const Acquire*>(task.object)->limiter_;
+      text.add("capacity limiter {}, {} of {} tokens borrowed", static_cast<const void*>(&limiter), limiter.borrowed_tokens(),
                limiter.total_);
     },
     nullptr};
@@ -56,9 +56,8 @@ bool CapacityLimiter::try_acquire(const void* borrower) {
   return true;
 }
 
-void CapacityLimiter::enqueue(TaskCore& task, std::coroutine_handle<> where, const void* borrower) noexcept {
-  task.wait(where, kOps, this);
-  task.slot = const_cast<void*>(borrower);
+void CapacityLimiter::enqueue(TaskCore& task, std::coroutine_handle<> where, Acquire& acquire) noexcept {
+  task.wait(where, kOps, &acquire);
   waiters_.push_back(static_cast<WaitNode&>(task));
 }
 
@@ -88,7 +87,7 @@ void CapacityLimiter::wake_waiters() noexcept {
   for (ListNode* n = waiters_.front(); n != waiters_.end() && borrowers_.size() < total_; n = n->next) {
     auto& task = detail::task_of(*n);
     if (!task.waiting()) continue;
-    borrowers_.push_back(task.slot);
+    borrowers_.push_back(static_cast<const Acquire*>(task.object)->borrower_);
     task.wake();
   }
 }

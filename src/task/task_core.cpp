@@ -53,7 +53,7 @@ void TaskCore::step(ReadyNode& node, Dispatch how) noexcept {
   if (how == Dispatch::discard) return;
   auto& self = static_cast<TaskCore&>(node);
   LoopCore& owner = *self.loop;
-  const bool ends_unstarted = (self.flags & (kStarted | kMustCancel)) == kMustCancel;
+  const bool ends_unstarted = !self.started() && (self.flags & kMustCancel);
   if (owner.hooks && !ends_unstarted) [[unlikely]] self.run_watched_step();
   else self.run_step();
   ++owner.steps_called;
@@ -107,7 +107,8 @@ void conclude_task(TaskCore& task, std::coroutine_handle<> frame) noexcept {
 }
 
 void conclude_failed_task(TaskCore& task, PromiseBase& promise, std::coroutine_handle<> frame, Outcome outcome,
-                          std::exception_ptr error) noexcept {
+                          const std::exception_ptr& in_frame) noexcept {
+  std::exception_ptr error = in_frame;
   if (outcome == Outcome::cancelled) {
     leave_loop(task, frame);
     task.finish_cancelled(std::move(error));
@@ -158,7 +159,7 @@ void TaskCore::throw_reason() {
 }
 
 void TaskCore::abandon() noexcept {
-  if (WaitNode::ops && resume_point && (flags & kStarted)) WaitNode::ops->detach(*this);
+  if (WaitNode::ops && resume_point && started()) WaitNode::ops->detach(*this);
   flags &= static_cast<std::uint8_t>(~kWaiting);
   auto frame = std::coroutine_handle<PromiseBase>::from_address(root);
   const QuietDestruction quiet;
@@ -190,14 +191,14 @@ void remember_origin(TaskCore& task, const PromiseBase& promise) noexcept {
   }
 }
 
-void start_task_specially(TaskCore& task, TaskOptions options) {
+void start_task_specially(TaskCore& task, std::string_view name, const Context* context, bool eager_start) {
+  TaskOptions options{name, context, eager_start};
   if (auto* hooks = task.loop->hooks) hooks->made(task);
   if (const auto* factory = task.loop->task_factory) (*factory)(AnyTask::from_core(task), options);
   if (!options.name.empty()) name_task(task, options.name);
   if (options.context) give_context(task, *options.context);
   else inherit_context(task);
-  const bool room = static_cast<const char*>(__builtin_frame_address(0)) >= this_thread.stack_floor;
-  if (options.eager_start && this_thread.loop == task.loop && room) task.start_eagerly();
+  if (options.eager_start && this_thread.loop == task.loop && !stack_is_short()) task.start_eagerly();
   else task.loop->ready.push(task);
 }
 

@@ -100,7 +100,7 @@ class FailAt final : public Sweep {
   bool goes_on(const TaskCore& task) const noexcept {
     const auto* ops = task.WaitNode::ops;
     const bool is_own = ops == &detail::kFutureWait && task.object == static_cast<detail::FutureCore*>(main_);
-    return (task.flags & detail::kStarted) && !task.waiting() && !task.must_throw() && !is_own && !(ops && ops->never_fails);
+    return task.started() && !task.waiting() && !task.must_throw() && !is_own && !(ops && ops->never_fails);
   }
 
   detail::LoopCore* loop_ = nullptr;

@@ -13,13 +13,13 @@ import measure
 
 BUDGET = {
     "yield": 100,
-    "await": 124,
-    "task": 314,
-    "gather": 455,
+    "await": 119,
+    "task": 289,
+    "gather": 424,
     "queue": 68,
     "lock": 326,
-    "future": 515,
-    "timer": 264,
+    "future": 512,
+    "timer": 259,
     "generator": 59,
     "echo": 1998,
     "request": 4259,

@@ -49,7 +49,7 @@ class DoneGroup {
  private:
   struct Member final : DoneNode {
     Member() noexcept : DoneNode(kMemberOps) {}
-    DoneGroup& group() const noexcept { return *static_cast<DoneGroup*>(slot); }
+    DoneGroup* group = nullptr;
   };
   ~DoneGroup() { delete[] members_; }
 

@@ -15,22 +15,34 @@
 
 namespace eddy::detail {
 
+/// Whether there is a value that has to be destroyed; nothing where none has to.
+template <bool kHasToBeDestroyed>
+struct Fullness {
+  void fill() noexcept { full = true; }
+  bool full = false;
+};
+template <>
+struct Fullness<false> {
+  void fill() noexcept {}
+  static constexpr bool full = false;
+};
+
 /// Room for a value; the core's state says whether it is there.
 template <class T>
-class ValueHolder {
+class ValueHolder : Fullness<!std::is_trivially_destructible_v<Stored<T>>> {
  public:
   ValueHolder() noexcept {}
   ValueHolder(const ValueHolder&) = delete;
   ValueHolder& operator=(const ValueHolder&) = delete;
   ~ValueHolder() {
-    if (full_) value_.~Stored<T>();
+    if (this->full) value_.~Stored<T>();
   }
 
   template <class U>
   void set(U&& value) {
     if constexpr (std::is_reference_v<T>) ::new (static_cast<void*>(&value_)) Stored<T>(__builtin_addressof(value));
     else ::new (static_cast<void*>(&value_)) T(static_cast<U&&>(value));
-    full_ = true;
+    this->fill();
   }
   std::remove_reference_t<T>& get() noexcept {
     if constexpr (std::is_reference_v<T>) return *value_;
@@ -41,7 +53,6 @@ class ValueHolder {
   union {
     Stored<T> value_;
   };
-  bool full_ = false;
 };
 template <>
 class ValueHolder<void> {};

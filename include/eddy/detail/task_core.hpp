@@ -71,10 +71,6 @@ struct WaitNode : ListNode {
     FutureCore* target;      // a DoneNode's: counted from the time the node is in the ready queue
     std::int64_t when;       // a timer's deadline on the loop's clock, ns
   };
-  union {
-    void* slot = nullptr;
-    std::uint64_t order;  // a timer's place among those of the same deadline
-  };
 };
 
 enum class FutureState : std::uint8_t { pending, finished, failed, cancelled };
@@ -86,8 +82,7 @@ enum FutureFlags : std::uint8_t {
   kMustCancel = 8,     // raise CancelledError at the next step; uncancel() may take it back
   kWaitCancelled = 16, // the wait was cancelled: its await raises, come what may
   kContinue = 32,      // the step goes on with resume_point when the stack is back at the loop
-  kStarted = 64,
-  kQuiet = 128,        // somebody else reports this one's exception
+  kQuiet = 64,         // somebody else reports this one's exception
 };
 
 struct FutureOps {
@@ -218,11 +213,14 @@ struct TaskCore : FutureCore, ReadyNode, WaitNode, TaskListNode {
   static void begin(ReadyNode& node, Dispatch how) noexcept;
   /// A step that nobody is told of.
   inline void run_step() noexcept;
-  /// The same, of a task that has started.
+  /// The same, of a task that has not started.
+  inline void start() noexcept;
+  /// The same, of a task that has.
   inline void resume() noexcept;
   /// The first step, at once, inside the task that makes this one.
   void start_eagerly() noexcept;
 
+  bool started() const noexcept { return run != &TaskCore::begin; }
   bool waiting() const noexcept { return (flags & kWaiting) != 0; }
   bool must_throw() const noexcept { return (flags & (kMustCancel | kWaitCancelled)) != 0; }
 
@@ -312,11 +310,22 @@ struct LoopCore {
 struct ThreadState {
   LoopCore* loop = nullptr;
   TaskCore* task = nullptr;
-  const char* stack_floor = nullptr;  // below it, a coroutine's child starts from the loop
   ContextCore* context = nullptr;     // outside of tasks; null: empty
 };
 // Few bytes, looked at by every step: never through a call, as code of a shared library would else look at them.
 extern constinit thread_local ThreadState this_thread;
+// Below it, a coroutine's child starts from the loop. Apart, so that a look at it is one instruction.
+extern constinit thread_local std::uintptr_t stack_floor;
+
+// The address of a local takes no frame pointer, but AddressSanitizer may keep locals elsewhere.
+[[gnu::always_inline]] inline bool stack_is_short() noexcept {
+#if EDDY_POOLS
+  char here;
+  return reinterpret_cast<std::uintptr_t>(&here) < stack_floor;
+#else
+  return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) < stack_floor;
+#endif
+}
 
 [[noreturn]] void throw_no_task();
 [[noreturn]] void throw_no_loop();

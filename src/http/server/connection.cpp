@@ -39,8 +39,8 @@ class Connection::Call {
     return true;
   }
   Response* await_resume() {
-    auto& result = handler_->frame().promise().result;
-    if (result.outcome() != eddy::detail::Outcome::value) result.rethrow();
+    auto& result = handler_->frame().promise();
+    if (result.outcome != eddy::detail::Outcome::value) result.rethrow();
     return &result.value();
   }
 
