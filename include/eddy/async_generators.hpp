@@ -36,14 +36,13 @@ struct AsyncGeneratorCore : PromiseBase, ListNode {
   GeneratorState state = GeneratorState::created;
 
   void unhandled_exception() noexcept;
-  void return_void() noexcept { outcome = Outcome::value; }
+  void return_void() const noexcept {}
 
   void*& yielded_value() noexcept { return current; }
   void*& sent_value() noexcept { return sending; }
   void stands_in_line(int at) noexcept { line = static_cast<std::uint32_t>(at); }
   void stand_at_yield() noexcept {
     state = GeneratorState::suspended;
-    outcome = Outcome::value;
     return_to_parent();
   }
 
@@ -85,7 +84,10 @@ class AsyncStep {
     core_->injected = std::move(injected_);
     if (!core_->begin_step(kind_, sending)) return false;
     waits_ = true;
-    return start_child(*core_, core_->frame(), where, std::derived_from<Promise, PromiseBase>);
+    if (!run_child(*core_, core_->frame(), where, std::derived_from<Promise, PromiseBase>)) [[unlikely]] return true;
+    if (core_->state != GeneratorState::running || core_->frame().done()) return false;
+    core_->progress = Progress::apart;
+    return true;
   }
   /// The address of what was yielded, or null.
   void* finish() {

@@ -38,7 +38,7 @@ struct PromiseBase {
   std::uint32_t line;          // of the await it stands at
   std::uint16_t created_line;  // of a root: where the task was made
   Progress progress;
-  Outcome outcome;  // none: it has not ended
+  Outcome outcome;  // also of a coroutine that has not ended: a destructor may throw behind its co_return
   const char* file;
 
   PromiseBase() noexcept {}
@@ -110,7 +110,7 @@ struct PromiseBase {
   }
   bool parent_is_eddy() const noexcept { return (reinterpret_cast<std::uintptr_t>(continuation) & kForeignParent) == 0; }
 
-  /// The coroutine has ended, or stands at a yield, and its outcome says so: who awaits it goes on.
+  /// The coroutine has ended, or stands at a yield: who awaits it goes on.
   void return_to_parent() noexcept {
     if (progress == Progress::apart) resume_parent();
   }
@@ -125,9 +125,9 @@ struct PromiseBase {
   }
 };
 
-/// Starts `child` inside the await of `parent`. False: it ended at once, the parent goes on.
-inline bool start_child(PromiseBase& child, std::coroutine_handle<> self, std::coroutine_handle<> parent,
-                        bool parent_is_eddy) noexcept {
+/// Runs `child` inside the await of `parent`. False: the stack is too short, the loop will run it.
+inline bool run_child(PromiseBase& child, std::coroutine_handle<> self, std::coroutine_handle<> parent,
+                      bool parent_is_eddy) noexcept {
   child.awaited_by(parent, parent_is_eddy);
   child.progress = Progress::nested;
   if (stack_is_short()) [[unlikely]] {
@@ -136,10 +136,17 @@ inline bool start_child(PromiseBase& child, std::coroutine_handle<> self, std::c
     TaskCore& task = *this_thread.task;
     task.resume_point = self;
     task.flags |= kContinue;
-    return true;
+    return false;
   }
   self.resume();
-  if (child.outcome != Outcome::none) return false;
+  return true;
+}
+
+/// The same, until it ends or waits. False: it ended at once, the parent goes on.
+inline bool start_child(PromiseBase& child, std::coroutine_handle<> self, std::coroutine_handle<> parent,
+                        bool parent_is_eddy) noexcept {
+  if (!run_child(child, self, parent, parent_is_eddy)) [[unlikely]] return true;
+  if (self.done()) return false;
   child.progress = Progress::apart;
   return true;
 }
@@ -155,10 +162,6 @@ struct CoroPromise final : ResultSlot<T, PromiseBase> {
                 "eddy: a coroutine's result cannot be over-aligned; give a std::unique_ptr to it");
 
   Coro<T> get_return_object() noexcept;
-  PromiseBase::Final final_suspend() noexcept {
-    if (this->outcome == Outcome::none) this->outcome = Outcome::missing;
-    return {};
-  }
   template <class U = T>
     requires std::constructible_from<T, U>
   void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {

@@ -33,7 +33,6 @@ void enlist(AsyncGeneratorCore& generator) {
 
 void AsyncGeneratorCore::unhandled_exception() noexcept {
   error = std::current_exception();
-  outcome = Outcome::error;
   const char* name = is_a(error, typeid(StopIterationBase))    ? "async generator raised StopIteration"
                      : is_a(error, typeid(StopAsyncIteration)) ? "async generator raised StopAsyncIteration"
                                                                : nullptr;
@@ -65,7 +64,6 @@ bool AsyncGeneratorCore::begin_step(AsyncStepKind kind, void* what) {
   sending = what;
   current = nullptr;
   state = GeneratorState::running;
-  outcome = Outcome::none;
   return true;
 }
 

@@ -20,10 +20,7 @@ bool current_exception_is_cancelled() noexcept {
   return type && *type == typeid(CancelledError);
 }
 
-void throw_no_result(Outcome why) {
-  throw InvalidStateError(why == Outcome::missing ? "the coroutine has no result: it ended without a co_return"
-                                                  : "the coroutine has no result: it has not ended");
-}
+void throw_no_result() { throw InvalidStateError("the coroutine has no result: it ended without a co_return"); }
 
 // Before its end: an exception that nobody saw is told, and those who wait for it learn that they wait in vain.
 void FutureCore::let_go() noexcept {

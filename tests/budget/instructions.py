@@ -17,13 +17,13 @@ BUDGET = {
     "task": 289,
     "gather": 424,
     "queue": 68,
-    "lock": 326,
+    "lock": 328,
     "future": 512,
     "timer": 259,
     "generator": 59,
     "echo": 1998,
-    "request": 4259,
-    "pipelined": 27509,
+    "request": 4250,
+    "pipelined": 27346,
 }
 MARGIN = 0.05
 

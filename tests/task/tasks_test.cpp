@@ -43,6 +43,28 @@ ASYNC_TEST(Tasks, HaveNoResultWhileTheyRun) {
   EXPECT_NO_THROW(task.result());
 }
 
+struct ThrowsAtItsEnd {
+  ~ThrowsAtItsEnd() noexcept(false) { throw eddy::ValueError("too late"); }
+};
+
+// It has given its result when it comes to wait.
+Coro<int> change_of_mind() {
+  try {
+    ThrowsAtItsEnd late;
+    co_return 1;
+  } catch (const eddy::ValueError&) {
+  }
+  co_await eddy::sleep(1s);
+  co_return 2;
+}
+
+ASYNC_TEST(Tasks, AreAwaitedToTheirEndAfterADestructorThrewBehindACoReturn) {
+  EXPECT_EQ(co_await change_of_mind(), 2);
+  EXPECT_EQ(now(), 1s);
+  auto task = eddy::create_task(change_of_mind());
+  EXPECT_EQ(co_await task, 2);
+}
+
 // 2.2 item 13
 ASYNC_TEST(Tasks, AwaitWhatIsDoneAndPlainCoroutinesWithoutATurn) {
   Log log;

@@ -10,18 +10,12 @@
 
 namespace eddy::detail {
 
-enum class Outcome : std::uint8_t {
-  none,     // it has not ended
-  missing,  // it ended without a value, behind the last line of a coroutine that has to return one
-  value,
-  error,
-  cancelled,
-};
+enum class Outcome : std::uint8_t { none, value, error, cancelled };
 
 /// Whether the exception being handled is a CancelledError: a look at its type, no rethrow.
 bool current_exception_is_cancelled() noexcept;
 
-[[noreturn]] void throw_no_result(Outcome why);
+[[noreturn]] void throw_no_result();
 
 /// References are kept as pointers.
 template <class T>
@@ -64,7 +58,7 @@ class ResultSlot : public Base {
     else return static_cast<T&&>(value_);
   }
   [[noreturn, gnu::always_inline]] inline void rethrow() {
-    if (this->outcome < Outcome::value) throw_no_result(this->outcome);
+    if (this->outcome == Outcome::none) throw_no_result();
     std::rethrow_exception(error_);
   }
 
@@ -97,7 +91,7 @@ class ResultSlot<void, Base> : public Base {
     if (this->outcome != Outcome::value) [[unlikely]] rethrow();
   }
   [[noreturn, gnu::always_inline]] inline void rethrow() {
-    if (this->outcome < Outcome::value) throw_no_result(this->outcome);
+    if (this->outcome == Outcome::none) throw_no_result();
     std::rethrow_exception(error_);
   }
 
