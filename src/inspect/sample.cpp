@@ -104,6 +104,25 @@ void prepare_sampling() {
   }
 }
 
+namespace {
+
+// Interrupts the loop's thread and waits for what it says. False: it took no signal, or has gone on.
+bool look(Request& request, int thread) {
+  ::sem_init(&request.done, 0, 0);
+  wanted.store(&request, std::memory_order_release);
+  const bool sent = ::syscall(SYS_tgkill, ::getpid(), thread, signal_number.load()) == 0;
+  if (!sent) wanted.store(nullptr);
+  const bool looked = sent && wait_for_handler(request);
+  ::sem_destroy(&request.done);
+  return looked && request.is_same_step;
+}
+
+// Of a thread that was caught in a stub of the procedure linkage table nothing else is seen: mold and lld say nothing of
+// how to unwind those. It leaves them at once.
+bool is_cut(const NativeStack& stack) noexcept { return stack.size < 2; }
+
+}  // namespace
+
 std::optional<StepSample> sample_step(const Loop& loop, std::uint64_t progress) {
   const int thread = loop.thread_id();
   if (thread == 0) return std::nullopt;
@@ -112,13 +131,10 @@ std::optional<StepSample> sample_step(const Loop& loop, std::uint64_t progress) 
   Request request;
   request.loop = &loop;
   request.progress = progress;
-  ::sem_init(&request.done, 0, 0);
-  wanted.store(&request, std::memory_order_release);
-  const bool sent = ::syscall(SYS_tgkill, ::getpid(), thread, signal_number.load()) == 0;
-  if (!sent) wanted.store(nullptr);
-  const bool looked = sent && wait_for_handler(request);
-  ::sem_destroy(&request.done);
-  if (!looked || !request.is_same_step) return std::nullopt;
+  int tries = 5;
+  do {
+    if (!look(request, thread)) return std::nullopt;
+  } while (is_cut(request.stack) && --tries > 0);
   StepSample sample{"", request.stack.lines()};
   if (request.has_task) {
     const auto name = *request.name ? fmt::format("'{}' ", request.name) : std::string();
